@@ -1,0 +1,32 @@
+"Everything about the package stands in settings.ini; nbdev reads the same file."
+import shlex
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import setup
+
+here = Path(__file__).parent
+config = ConfigParser(delimiters=['='])
+config.read_file((here / 'settings.ini').open(encoding='utf-8'))  # unlike read(), fails if it is missing
+c = config['DEFAULT']
+
+setup(
+    name=c['lib_name'],
+    version=c['version'],
+    description=c['description'],
+    long_description=(here / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author=c['author'],
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords=c['keywords'].split(),
+    url=c['git_url'],
+    python_requires='>=' + c['min_python'],
+    install_requires=shlex.split(c['requirements']),
+    extras_require={'dev': shlex.split(c['dev_requirements'])},
+    entry_points={'console_scripts': c['console_scripts'].split()},
+    # The pages and the recorded runs travel with the package, so that `pet_breeds walk` works when installed.
+    packages=['pet_breeds', 'pet_breeds.nbs', 'pet_breeds.results'],
+    package_dir={'pet_breeds.nbs': 'nbs', 'pet_breeds.results': 'results'},
+    package_data={'pet_breeds': ['weights/*'], 'pet_breeds.nbs': ['*.ipynb'], 'pet_breeds.results': ['*.json']},
+)

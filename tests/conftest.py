@@ -1,0 +1,39 @@
+"What the tests share."
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / 'shared'
+COMMAND = [sys.executable, '-c', 'from pet_breeds.cli import app; app()']
+
+
+@pytest.fixture
+def root(): return ROOT
+
+
+@pytest.fixture
+def run():
+    "Run a command to its end; `run(*args, **kw).returncode`, `.stdout`, `.stderr`."
+    return lambda *args, **kw: subprocess.run([str(a) for a in args], text=True, capture_output=True, **kw)
+
+
+@pytest.fixture
+def command(run):
+    "Run `pet_breeds` as a process of its own."
+    return lambda *args, **kw: run(*COMMAND, *args, **kw)
+
+
+@pytest.fixture
+def photos():
+    "The real photos, where they are."
+    if not (SHARED / 'pets/images').is_dir(): pytest.skip('no real photos here: ../shared/pets is missing')
+    return SHARED / 'pets'
+
+
+@pytest.fixture
+def torch_home():
+    if not (SHARED / 'torch_home').is_dir(): pytest.skip('no ImageNet weights here: ../shared/torch_home is missing')
+    return SHARED / 'torch_home'

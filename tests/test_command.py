@@ -1,0 +1,59 @@
+"`pet_breeds` as a process: start, interruption, exit codes."
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import COMMAND
+
+
+def test_help_imports_nothing_heavy(run):
+    code = '''import sys
+from pet_breeds.cli import app
+try: app(['train', '--help'])
+except SystemExit as e: print(e.code, sorted({'torch', 'fastai', 'matplotlib', 'pandas', 'numpy'} & set(sys.modules)))'''
+    assert run(sys.executable, '-c', code).stdout.splitlines()[-1] == '0 []'
+
+
+def test_wrong_use_is_2_and_failure_is_1(command, tmp_path):
+    assert command('tarin').returncode == 2
+    assert command('train', 'sample').returncode == 2
+    failed = command('train', tmp_path, '--out', tmp_path / 'out')
+    assert (failed.returncode, failed.stdout) == (1, '')
+    assert 'no photo in' in failed.stderr and 'Traceback' not in failed.stderr
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    process = subprocess.Popen([*COMMAND, 'train', 'sample', '--out', tmp_path / 'out', '--epochs', '50', '--freeze-epochs', '0'],
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert any(line.startswith('epoch 0') for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'stopped' in said and 'Traceback' not in said
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_train_on_real_photos(command, photos, torch_home, tmp_path):
+    "One epoch of resnet18 at 128 pixels, as a programmer would run it; errs on less than half of 37 breeds."
+    done = command('train', photos, '--out', tmp_path / 'model', '--arch', 'resnet18', '--epochs', '1', '--size', '128', '--bs', '32',
+                   '--json', env={**os.environ, 'TORCH_HOME': str(torch_home)})
+    assert done.returncode == 0, done.stderr
+    doc = json.loads(done.stdout)
+    assert (doc['photos'], doc['total'], len(doc['breeds'])) == (680, 136, 37)
+    assert doc['error'] < .5
+    assert 'Abyssinian_100.mat' in done.stderr
+
+
+@pytest.mark.slow
+def test_walk_on_real_photos(command, photos, torch_home, tmp_path):
+    "The first two pages at 128 pixels with phases of one epoch."
+    done = command('walk', '--data', photos, '--out', tmp_path / 'walk', '--arch', 'resnet18', '--deep-arch', 'resnet18', '--size', '128',
+                   '--bs', '32', '--epochs', '1', env={**os.environ, 'TORCH_HOME': str(torch_home)})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    doc = json.loads((tmp_path / 'walk/results.json').read_text())
+    assert doc['steps'][0]['step'] == 'baseline' and doc['steps'][0]['data'] == 'shared/pets'
+    assert all(0 < r['low'] < r['error'] < r['high'] < 1 for r in doc['steps'])

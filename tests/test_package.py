@@ -1,0 +1,58 @@
+"The package as others get it: built, installed elsewhere, without display or network."
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+
+import pytest
+from conftest import ROOT
+
+TEN_LINES = '''
+import socket
+def refuse(*_): raise OSError('this test has no network')
+socket.socket.connect = refuse
+import pet_breeds
+from pet_breeds.baseline import error_interval, get_arch
+from pet_breeds.data import BREEDS, breed_name, data_loaders
+from pet_breeds.walk import pages, results_folder
+dls = data_loaders('sample', size=32, bs=8)
+print(dls.one_batch()[0].shape, breed_name('great_pyrenees_173.jpg'), len(BREEDS), error_interval(98, 1478))
+assert get_arch('pet_resnet10')(weights='DEFAULT') is not None
+assert pages() and results_folder().is_dir()
+print(pet_breeds.__file__)
+'''
+
+
+@pytest.fixture(scope='module')
+def dist(tmp_path_factory):
+    "Wheel and sdist; the wheel is built from the sdist, so what that lacks is missed."
+    import subprocess
+    out = tmp_path_factory.mktemp('dist')
+    done = subprocess.run([sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, ROOT], text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def test_contents(dist):
+    wheel = zipfile.ZipFile(next(dist.glob('*.whl'))).namelist()
+    assert {'pet_breeds/weights/pet_resnet10.safetensors', 'pet_breeds/nbs/00_data.ipynb', 'pet_breeds/cli.py'} <= set(wheel)
+    sdist = tarfile.open(next(dist.glob('*.tar.gz'))).getnames()
+    assert any(n.endswith('/settings.ini') for n in sdist)
+    assert not [n for n in [*wheel, *sdist] if n.endswith(('.pth', '.pkl', '.jpg'))]
+
+
+def test_installs_in_a_path_with_a_space(dist, tmp_path, run):
+    home = tmp_path / 'my environment'
+    venv.create(home, with_pip=False)
+    site = next((home / 'lib').glob('python*')) / 'site-packages'
+    (site / 'outer.pth').write_text(sysconfig.get_paths()['purelib'] + '\n')  # the dependencies, not installed again
+    python = home / 'bin/python'
+    done = run(sys.executable, '-m', 'pip', '--python', python, 'install', '--no-deps', '--no-index', next(dist.glob('*.whl')))
+    assert done.returncode == 0, done.stderr
+    clean = {'PATH': '/usr/bin:/bin', 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'HOME': str(tmp_path)}
+    done = run(python, '-c', TEN_LINES, cwd=tmp_path, env=clean)
+    assert done.returncode == 0, done.stderr
+    assert str(site) in done.stdout and 'great_pyrenees 37' in done.stdout
+    done = run(home / 'bin/pet_breeds', '--help', cwd=tmp_path, env=clean)
+    assert (done.returncode, 'walk' in done.stdout) == (0, True)
