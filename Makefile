@@ -1,14 +1,15 @@
-# make walk · test · test-all · lab · pages · record · docs · backbones
+# make walk · test · test-all · lab · pages · docs · record · record-experiments · difficulty · backbones
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
 READY := $(if $(PYTHON),,.venv/installed)
 OUT ?= _walk
-WALK = $(PY) -c 'from pet_breeds.cli import app; app()' walk --out "$(OUT)" $(if $(DATA),--data "$(DATA)") \
+PET_BREEDS = $(PY) -c 'from pet_breeds.cli import app; app()'
+WALK = $(PET_BREEDS) walk --out "$(OUT)" $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCH),--arch "$(ARCH)") $(if $(DEEP_ARCH),--deep-arch "$(DEEP_ARCH)") $(if $(SIZE),--size "$(SIZE)") \
   $(if $(BS),--bs "$(BS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(FROM),--from "$(FROM)")
 
-.PHONY: walk test test-all test-slow lab pages record backbones
+.PHONY: walk test test-all test-slow lab pages docs record record-experiments difficulty backbones
 
 walk: $(READY)
 	$(WALK)
@@ -29,11 +30,30 @@ lab: $(READY)
 pages: $(READY)
 	$(PY) tests/pages.py $(PAGES)
 
-# Keep a walk's results in the repository: make record NAME=sample, or with DATA=… as for walk.
+# The site; DATA=… executes the pages on it first.
+docs: $(READY)
+	@command -v quarto >/dev/null || { echo 'the site needs Quarto 1.6 or newer on PATH: https://quarto.org/docs/get-started'; exit 3; }
+	$(if $(DATA),$(WALK) && cp "$(OUT)"/0*.ipynb nbs/)
+	$(PY) -c 'from nbdev.quarto import nbdev_docs; nbdev_docs()'
+
+# Keep a walk's results in the repository: make record NAME=walk-sample, or with DATA=… as for walk.
 record: $(READY)
-	@test -n "$(NAME)" || { echo 'say under which name: make record NAME=sample'; exit 2; }
+	@test -n "$(NAME)" || { echo 'say under which name: make record NAME=walk-sample'; exit 2; }
 	$(WALK)
 	cp "$(OUT)/results.json" "results/$(NAME).json"
+
+# The comparisons that are too long for the walk.
+record-experiments: $(READY)
+	$(PY) -c 'from pet_breeds.unfreeze import compare_rates; from pet_breeds.walk import save_results; save_results("rates", compare_rates())'
+	$(PY) -c 'from pet_breeds.resnet101_fp16 import compare_precisions; from pet_breeds.walk import save_results; save_results("precision", compare_precisions())'
+
+# How hard the sample is: walks on samples of other seeds than the shipped one.
+difficulty: $(READY)
+	for seed in 1 2 3; do \
+	  rm -rf $(OUT)/sample-$$seed && $(PET_BREEDS) sample $(OUT)/sample-$$seed --seed $$seed && \
+	  $(PET_BREEDS) walk --data $(OUT)/sample-$$seed --out $(OUT)/difficulty-$$seed --seed $$seed \
+	    --arch pet_resnet10 --deep-arch pet_resnet18 --size 96 --bs 32 && \
+	  cp $(OUT)/difficulty-$$seed/results.json results/difficulty-$$seed.json || exit 1; done
 
 # The shipped weights, about half an hour on two cores.
 backbones: $(READY)

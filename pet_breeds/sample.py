@@ -70,13 +70,13 @@ def random_breed(
                  ear_droop=0 if name[0].isupper() else draw(0, .5, .75, 1), mask=draw(0, 0, 0, .6, 1),
                  blaze=draw(0, 0, 0, .6, 1), **number)
 
-# %% ../nbs/sample.ipynb #7b853588
+# %% ../nbs/sample.ipynb #fe04f16b
 def look_alike(
     breed: Breed, # The breed to resemble
     name: str, # The new breed's name
     rng: np.random.Generator, # Source of randomness
-    distance: float=.4, # How far each changed attribute moves, as a part of its range
-    n_changed: int=3, # How many attributes move
+    distance: float, # How far each changed attribute moves, as a part of its range
+    n_changed: int, # How many attributes move
 ) -> Breed: # A breed that differs from `breed` in a few small things
     "A breed that is easily taken for another one."
     changed = {}
@@ -288,7 +288,7 @@ def draw_pet(
     for part in parts: getattr(portrait, part)()
     return _snapshot(portrait.pen.picture.reduce(2), rng)
 
-# %% ../nbs/sample.ipynb #b0a3bbcc
+# %% ../nbs/sample.ipynb #13abba01
 SAMPLE_BREEDS = ('Marlow', 'Corvin', 'Silver_Tansy', 'Silver_Sorrel', 'Old_Harbour_Blue', 'Misty_Isle_Longhair',
                  'harrow_hound', 'furrow_hound', 'tumbledown_terrier', 'cobble_terrier', 'old_mill_spaniel',
                  'lower_weir_spaniel', 'bramble', 'thistle_pointer')
@@ -297,13 +297,14 @@ def make_breeds(
     names: tuple[str, ...]=SAMPLE_BREEDS, # Names of the breeds; those of one group stand together and are of one species
     seed: int=42, # Decides all attributes
     group: int=2, # Breeds in a group of look-alikes
-    distance: float=.4, # How far look-alikes are apart, see `look_alike`
+    distance: float=.32, # How far look-alikes are apart, see `look_alike`
+    n_changed: int=7, # In how many attributes, see `look_alike`
 ) -> list[Breed]: # One breed for each name
     "Invent breeds in groups of look-alikes."
     rng, breeds = np.random.default_rng([seed, 0]), []
     for i, name in enumerate(names):
         first = breeds[i - i % group] if i % group else None
-        breeds.append(look_alike(first, name, rng, distance) if first else random_breed(name, rng))
+        breeds.append(look_alike(first, name, rng, distance, n_changed) if first else random_breed(name, rng))
     return breeds
 
 # %% ../nbs/sample.ipynb #d9a89ebb
@@ -325,12 +326,12 @@ def _plant(images):
             case 'truncated': file.write_bytes(file.read_bytes()[:1500])
             case 'duplicate': shutil.copyfile(images / defect.split()[-1], file)
 
-# %% ../nbs/sample.ipynb #8171cc6e
+# %% ../nbs/sample.ipynb #fbfa7974
 def make_sample(
     folder: str|Path, # Where to write; must not exist
     seed: int=42, # Another seed gives other breeds and other pictures
     n_pictures: int=60, # Pictures per breed
-    distance: float=.4, # How far look-alikes are apart, see `look_alike`
+    distance: float=.32, # How far look-alikes are apart, see `look_alike`
 ) -> Path: # The folder, holding `images/` and `annotations/` as the Oxford-IIIT Pet set does
     "Draw the sample. Raises `FileExistsError` if the folder is there already; leaves nothing behind if it is stopped."
     folder = Path(folder)

@@ -1,17 +1,59 @@
-"Execute notebooks in place on the sample, each in a fresh kernel, and clean them: where stored outputs come from."
+"""Where stored outputs and the README come from.
+
+python tests/pages.py [NAME …]   execute notebooks in place, on the sample, each in a fresh kernel; then make the README
+python tests/pages.py --readme   only make the README, from the outputs that nbs/index.ipynb stores
+"""
+import base64
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbconvert import MarkdownExporter
 
-NBS = Path(__file__).parent.parent / 'nbs'
-for k in [k for k in os.environ if k.startswith('PET_BREEDS_')]: del os.environ[k]  # the sample, as planned
-for page in [NBS / f'{n}.ipynb' for n in sys.argv[1:]] or sorted(NBS.glob('*.ipynb')):
-    print(page.stem, flush=True)
-    nb = nbformat.read(page, as_version=4)
-    NotebookClient(nb, timeout=None, kernel_name='python3', resources={'metadata': {'path': str(NBS)}}).execute()
-    nbformat.write(nb, page)
-    subprocess.run([sys.executable, '-c', 'from nbdev.clean import nbdev_clean; nbdev_clean()', '--fname', page], check=True)
+from pet_breeds.walk import _for_readers
+
+ROOT = Path(__file__).parent.parent
+NBS = ROOT / 'nbs'
+
+
+def execute(notebook):
+    "Execute a notebook where it stands and clean it."
+    nb = nbformat.read(notebook, as_version=4)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith('PET_BREEDS_')}  # the sample, as planned
+    NotebookClient(nb, timeout=None, kernel_name='python3', resources={'metadata': {'path': str(NBS)}}).execute(env=environ)
+    for cell in nb.cells:  # what is printed line by line becomes one output
+        for output in cell.get('outputs', []): output.get('metadata', {}).clear()
+    nbformat.write(nb, notebook)
+    code = 'import sys; from nbdev.clean import nbdev_clean; nbdev_clean.__wrapped__(fname=sys.argv[1])'
+    subprocess.run([sys.executable, '-c', code, notebook], check=True, cwd=ROOT)
+
+
+def readme():
+    "nbs/index.ipynb as Markdown, and the pictures it shows, by path."
+    nb = nbformat.read(NBS / 'index.ipynb', as_version=4)
+    nb = nbformat.from_dict({**nb, 'cells': [c for cell in nb.cells for c in _for_readers(cell)]})
+    alts = [c.metadata.get('alt', '') for c in nb.cells for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]
+    text, resources = MarkdownExporter().from_notebook_node(nb, {'output_files_dir': 'nbs/images', 'unique_key': 'readme'})
+    text = re.sub(r'\]\((?!https?:|nbs/)([^)]+\.ipynb)\)', r'](nbs/\1)', text)
+    for alt in alts: text = text.replace('![png]', f'![{alt}]', 1)
+    return re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', resources['outputs']
+
+
+def write_readme():
+    text, pictures = readme()
+    (ROOT / 'README.md').write_text(text, encoding='utf-8')
+    for path, data in pictures.items():
+        (ROOT / path).parent.mkdir(exist_ok=True)
+        (ROOT / path).write_bytes(data if isinstance(data, bytes) else base64.b64decode(data))
+
+
+if __name__ == '__main__':
+    names = [a for a in sys.argv[1:] if a != '--readme'] or sorted(n.stem for n in NBS.glob('*.ipynb'))
+    for name in names if '--readme' not in sys.argv else []:
+        print(name, flush=True)
+        execute(NBS / f'{name}.ipynb')
+    write_readme()

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import ROOT
+from pages import readme
 
 
 @pytest.fixture(scope='module')
@@ -56,3 +58,38 @@ def test_stored_outputs_are_fit_for_readers(root):
         found += [f'{notebook.name}: {m}' for m in bad.findall(text)]
         found += [f'{notebook.name}: {len(json.dumps(outputs))} bytes'] * (len(json.dumps(outputs)) > 1_000_000)
     assert found == []
+
+
+def test_pages_pass_nbdevs_processing(copy, run):
+    "What nbdev does before Quarto; its own command would install Quarto with sudo."
+    code = '''import nbdev.quarto as q
+from nbdev.serve import proc_nbs
+q.refresh_quarto_yml(); q.nbdev_sidebar.__wrapped__(force=True); proc_nbs(force=True, n_workers=1)'''
+    done = run(sys.executable, '-c', code, cwd=copy)
+    assert done.returncode == 0, done.stderr
+    assert 'Error' not in done.stdout + done.stderr, done.stdout + done.stderr
+    pages = {p.name: json.loads(p.read_text(encoding='utf-8')) for p in (copy / '_proc').glob('*.ipynb')}
+    assert set(pages) == {p.name for p in (copy / 'nbs').glob('*.ipynb')}
+    dead = [f'{name}: {link}' for name, page in pages.items() for c in page['cells'] if c['cell_type'] == 'markdown'
+            for link in re.findall(r'\]\((?!https?:|#)([^)#]+)', ''.join(c['source'])) if not (copy / 'nbs' / link).exists()]
+    assert dead == []
+
+
+def test_quarto_yml_is_valid(root):
+    site = yaml.safe_load((root / '_quarto.yml').read_text(encoding='utf-8'))
+    assert site['project']['type'] == 'website' and site['metadata-files'] == ['nbdev.yml', 'sidebar.yml']
+    for item in site['website']['navbar']['left']: assert (root / 'nbs' / item['href']).exists(), item
+    assert (root / 'nbs/_quarto.yml').read_text(encoding='utf-8') == (root / '_quarto.yml').read_text(encoding='utf-8')
+
+
+def test_docs_without_quarto_says_how_to_get_it(root, run, tmp_path):
+    for tool in ('sh', 'make'): (tmp_path / tool).symlink_to(shutil.which(tool))
+    done = run('make', 'docs', f'PYTHON={sys.executable}', cwd=root, env={'PATH': str(tmp_path)})
+    assert 'Quarto 1.6' in done.stdout and 'Error 3' in done.stderr
+
+
+def test_readme_says_what_the_index_says(root):
+    words = lambda text: re.findall(r'\w+', re.sub(r'!\[[^]]*\]\([^)]*\)|<[^>]+>', '', text))
+    text, pictures = readme()
+    assert words((root / 'README.md').read_text(encoding='utf-8')) == words(text)
+    for path in pictures: assert (root / path).exists()
