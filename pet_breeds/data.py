@@ -118,7 +118,7 @@ def data_block(
         item_tfms=Resize(round(size * 460 / 224)),          # each photo: large enough to lose some
         batch_tfms=aug_transforms(size=size, min_scale=.9)) # each batch: change, then make small
 
-# %% ../nbs/00_data.ipynb #918adf35
+# %% ../nbs/00_data.ipynb #6650cff5
 def data_loaders(
     data: str|Path='sample', # See `get_data`
     size: int=224, # Side of the squares that the network sees, pixels
@@ -131,13 +131,14 @@ def data_loaders(
 ) -> DataLoaders: # `train` and `valid` loaders of (pictures, breeds); `vocab` has the breeds' names
     "From a folder to batches; says which files were left out. Raises `FileNotFoundError` and `ValueError` for unusable data."
     if bs < 1: raise ValueError(f'bs must be at least 1 photo, got {bs}')
+    block = data_block(size, label)
     photos, left_out = find_photos(get_data(data))
-    name_left_out(left_out)
     labels = _labels(photos, label)
     train, valid = split_photos(photos, labels, split, valid_fraction, seed)
     if bs > len(train): raise ValueError(f'a batch of {bs} is larger than the {len(train)} photos to train on: make bs smaller')
+    name_left_out(left_out)
     items = [photos[i] for i in train + valid] # `official` leaves some photos out
-    block = data_block(size, label, IndexSplitter(range(len(train), len(items))))
+    block.splitter = IndexSplitter(range(len(train), len(items)))
     return block.dataloaders(items, bs=bs, num_workers=num_workers, path=cache_folder())
 
 def _labels(photos, label):

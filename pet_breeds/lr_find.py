@@ -68,7 +68,7 @@ def find_lr(
     if keep.sum() < 8: raise RuntimeError(f'the loss exploded after {len(losses)} batches: start lower than {start_lr}, or look at the data')
     return LRCurve(lrs[keep], losses[keep])
 
-# %% ../nbs/02_lr_find.ipynb #239ef1a3
+# %% ../nbs/02_lr_find.ipynb #c05d524d
 def suggestions(
     curve: LRCurve, # See `find_lr`
     methods: tuple[Callable, ...]=(minimum, steep, valley, slide), # fastai's rules
@@ -84,10 +84,10 @@ def plot_curve(
 ): # The matplotlib axes
     "The finder's curve with suggested rates on it."
     ax = ax or plt.subplots(figsize=(6.5, 3.5))[1]
-    ax.plot(curve.lrs, curve.losses, color='0.4')
+    lrs, losses = curve.lrs.numpy(), curve.losses.numpy()
+    ax.plot(lrs, losses, color='0.4')
     for (name, lr), colour, marker in zip(rates.items(), ('C0', 'C1', 'C2', 'C3'), 'osD^'):
-        loss = np.interp(np.log(lr), np.log(curve.lrs), curve.losses)
-        ax.plot(lr, loss, marker, color=colour, markersize=9, label=f'{name}: {lr:.1e}', linestyle='')
+        ax.plot(lr, np.interp(np.log(lr), np.log(lrs), losses), marker, color=colour, markersize=9, label=f'{name}: {lr:.1e}', linestyle='')
     ax.set(xscale='log', xlabel='learning rate', ylabel='smoothed training loss (nats)')
     ax.legend()
     return ax

@@ -288,7 +288,7 @@ def draw_pet(
     for part in parts: getattr(portrait, part)()
     return _snapshot(portrait.pen.picture.reduce(2), rng)
 
-# %% ../nbs/sample.ipynb #13abba01
+# %% ../nbs/sample.ipynb #920a0a6b
 SAMPLE_BREEDS = ('Marlow', 'Corvin', 'Silver_Tansy', 'Silver_Sorrel', 'Old_Harbour_Blue', 'Misty_Isle_Longhair',
                  'harrow_hound', 'furrow_hound', 'tumbledown_terrier', 'cobble_terrier', 'old_mill_spaniel',
                  'lower_weir_spaniel', 'bramble', 'thistle_pointer')
@@ -297,8 +297,8 @@ def make_breeds(
     names: tuple[str, ...]=SAMPLE_BREEDS, # Names of the breeds; those of one group stand together and are of one species
     seed: int=42, # Decides all attributes
     group: int=2, # Breeds in a group of look-alikes
-    distance: float=.32, # How far look-alikes are apart, see `look_alike`
-    n_changed: int=7, # In how many attributes, see `look_alike`
+    distance: float=.18, # How far look-alikes are apart, see `look_alike`
+    n_changed: int=11, # In how many attributes, by default all, see `look_alike`
 ) -> list[Breed]: # One breed for each name
     "Invent breeds in groups of look-alikes."
     rng, breeds = np.random.default_rng([seed, 0]), []
@@ -326,12 +326,12 @@ def _plant(images):
             case 'truncated': file.write_bytes(file.read_bytes()[:1500])
             case 'duplicate': shutil.copyfile(images / defect.split()[-1], file)
 
-# %% ../nbs/sample.ipynb #fbfa7974
+# %% ../nbs/sample.ipynb #781a6631
 def make_sample(
     folder: str|Path, # Where to write; must not exist
     seed: int=42, # Another seed gives other breeds and other pictures
     n_pictures: int=60, # Pictures per breed
-    distance: float=.32, # How far look-alikes are apart, see `look_alike`
+    distance: float=.18, # How far look-alikes are apart, see `look_alike`
 ) -> Path: # The folder, holding `images/` and `annotations/` as the Oxford-IIIT Pet set does
     "Draw the sample. Raises `FileExistsError` if the folder is there already; leaves nothing behind if it is stopped."
     folder = Path(folder)

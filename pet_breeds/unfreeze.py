@@ -15,7 +15,7 @@ from .baseline import pet_learner, read_run
 from .data import data_loaders
 from .walk import record_step, settings
 
-# %% ../nbs/03_unfreeze.ipynb #a7589d50
+# %% ../nbs/03_unfreeze.ipynb #e15702ce
 def layer_rates(
     learn: Learner, # A learner made by `pet_learner`
     lr_max: slice, # Lowest rate, for the first group, and highest, for the head, as for `fit_one_cycle`
@@ -35,10 +35,11 @@ def plot_rates(
 ): # The matplotlib axes
     "Layers against learning rates, the first layer on top."
     _, ax = plt.subplots(figsize=(7, .32 * len(rates) + .8))
-    ax.barh(rates.layer, rates.lr, left=rates.lr.min() / 2, color=[f'C{g}' for g in rates.group])
-    ax.set(xscale='log', xlabel='highest learning rate of the cycle', xlim=(rates.lr.min() / 2, None))
+    left = rates.lr.min() / 3 # a logarithmic axis has no zero to start from
+    ax.barh(rates.layer, rates.lr - left, left=left, color=[f'C{g}' for g in rates.group])
+    ax.set(xscale='log', xlabel='highest learning rate of the cycle', xlim=(left, None))
     ax.invert_yaxis()
-    for y, n in enumerate(rates.weights): ax.text(rates.lr.min() * .55, y, f'{n:,} weights', va='center', fontsize=8, color='white')
+    for y, n in enumerate(rates.weights): ax.text(left * 1.1, y, f'{n:,} weights', va='center', fontsize=8, color='white')
     return ax
 
 # %% ../nbs/03_unfreeze.ipynb #e9d572a2

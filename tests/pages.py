@@ -14,7 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
-from pet_breeds.walk import _for_readers
+from pet_breeds.walk import QUIET, _for_readers
 
 ROOT = Path(__file__).parent.parent
 NBS = ROOT / 'nbs'
@@ -23,7 +23,7 @@ NBS = ROOT / 'nbs'
 def execute(notebook):
     "Execute a notebook where it stands and clean it."
     nb = nbformat.read(notebook, as_version=4)
-    environ = {k: v for k, v in os.environ.items() if not k.startswith('PET_BREEDS_')}  # the sample, as planned
+    environ = {k: v for k, v in os.environ.items() if not k.startswith('PET_BREEDS_')} | QUIET  # the sample, as planned
     NotebookClient(nb, timeout=None, kernel_name='python3', resources={'metadata': {'path': str(NBS)}}).execute(env=environ)
     for cell in nb.cells:  # what is printed line by line becomes one output
         for output in cell.get('outputs', []): output.get('metadata', {}).clear()
