@@ -21,12 +21,16 @@ from .walk import new_results, results_folder
 from safetensors.torch import load_file, save_file
 from timm.models.resnet import BasicBlock, ResNet
 
-# %% ../nbs/backbones.ipynb #1c6ff4c6
+# %% ../nbs/backbones.ipynb #97f0c77e
 WEIGHTS = Path(find_spec('pet_breeds').origin).parent / 'weights' # Folder of the shipped weights
 
 def _resnet(blocks, width, weights, name):
-    "A narrow ResNet with `blocks` blocks in each stage; `weights` as in torchvision: `None` for random ones, or `'DEFAULT'`."
-    model = ResNet(BasicBlock, (blocks,) * 4, channels=(24, 48, 96, width), stem_type='deep', stem_width=16, avg_down=True, num_classes=0)
+    """A narrow ResNet with `blocks` blocks in each stage.
+
+    `weights` as in torchvision: `None` for random ones, or `'DEFAULT'`.
+    """
+    model = ResNet(BasicBlock, (blocks,) * 4, channels=(24, 48, 96, width), stem_type='deep',
+                   stem_width=16, avg_down=True, num_classes=0)
     if weights: model.load_state_dict(load_file(WEIGHTS / f'{name}.safetensors'))
     return model
 
@@ -42,32 +46,36 @@ def pet_resnet18(
     "A narrow ResNet of eighteen layers."
     return _resnet(2, 144, weights, 'pet_resnet18')
 
-# %% ../nbs/backbones.ipynb #913a8736
-BACKBONES = {arch.__name__: arch for arch in (pet_resnet10, pet_resnet18)} # The shipped architectures by name
+# %% ../nbs/backbones.ipynb #9ff05c62
+BACKBONES = { # The shipped architectures by name
+    arch.__name__: arch for arch in (pet_resnet10, pet_resnet18)}
 for arch in BACKBONES.values(): model_meta[arch] = model_meta[resnet34]
 
-# %% ../nbs/backbones.ipynb #2e49bcf9
+# %% ../nbs/backbones.ipynb #0b048732
 def pretraining_pictures(
     n_breeds: int=160, # Breeds, in groups of four look-alikes
     n_pictures: int=50, # Pictures of each
     seed: int=1000, # Decides breeds and pictures; other than the sample's
     size: int=112, # Side of the squares, pixels
-) -> tuple[torch.Tensor, torch.Tensor]: # Pictures, uint8, (n, 3, size, size), and breed numbers, (n,)
+) -> tuple[torch.Tensor, torch.Tensor]: # Pictures, uint8, (n, 3, size, size); breed numbers, (n,)
     "Draw the pictures for pretraining."
     names = tuple(('Cat_' if i // 4 % 5 < 2 else 'dog_') + str(i) for i in range(n_breeds))
-    x = [np.asarray(ImageOps.fit(draw_pet(breed, np.random.default_rng([seed, b, i])), (size, size)))
-         for b, breed in enumerate(make_breeds(names, seed, group=4, distance=.4, n_changed=3)) for i in range(n_pictures)]
-    return torch.from_numpy(np.stack(x)).permute(0, 3, 1, 2).contiguous(), torch.arange(n_breeds).repeat_interleave(n_pictures)
+    breeds = make_breeds(names, seed, group=4, distance=.4, n_changed=3)
+    x = [np.asarray(ImageOps.fit(draw_pet(breed, np.random.default_rng([seed, b, i])),
+                                 (size, size)))
+         for b, breed in enumerate(breeds) for i in range(n_pictures)]
+    return (torch.from_numpy(np.stack(x)).permute(0, 3, 1, 2).contiguous(),
+            torch.arange(n_breeds).repeat_interleave(n_pictures))
 
 def _augment(x, size=96):
-    "A random crop of the batch, each picture mirrored or not, normalised; float, (batch, 3, size, size)."
+    "Crop a batch at random, mirror each picture or not, normalise; float, (batch, 3, size, size)."
     i, j = torch.randint(0, x.shape[-1] - size + 1, (2,)).tolist()
     x = x[..., i:i + size, j:j + size].float() / 255
     x = torch.where(torch.rand(len(x), 1, 1, 1) < .5, x.flip(-1), x)
     mean, std = (torch.tensor(o).view(3, 1, 1) for o in imagenet_stats)
     return ((x - mean) / std).to(memory_format=torch.channels_last)
 
-# %% ../nbs/backbones.ipynb #971de2ef
+# %% ../nbs/backbones.ipynb #a8b600b4
 def pretrain(
     arch: Callable, # `pet_resnet10` or `pet_resnet18`
     x: torch.Tensor, # Pictures, see `pretraining_pictures`
@@ -88,16 +96,19 @@ def pretrain(
     steps = len(train) // bs
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, 4e-3, epochs * steps)
     for epoch in range(epochs):
-        loss = sum(_step(model, opt, schedule, x[i], y[i]) for i in train[torch.randperm(len(train))].split(bs)[:steps]) / steps
+        batches = train[torch.randperm(len(train))].split(bs)[:steps]
+        loss = sum(_step(model, opt, schedule, x[i], y[i]) for i in batches) / steps
         error = _error(model, x[valid], y[valid])
-        print(f'{arch.__name__} epoch {epoch}: loss {loss:.3f}, error {error:.1%}, {time.perf_counter() - started:.0f} s', flush=True)
+        print(f'{arch.__name__} epoch {epoch}: loss {loss:.3f}, error {error:.1%}, '
+              f'{time.perf_counter() - started:.0f} s', flush=True)
     folder.mkdir(exist_ok=True)
     model.reset_classifier(0) # what is shipped is the body
-    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in model.state_dict().items()},
-              folder / f'{arch.__name__}.safetensors')
+    save_file({k: (v.half() if v.is_floating_point() else v).contiguous()
+               for k, v in model.state_dict().items()}, folder / f'{arch.__name__}.safetensors')
     (folder / f'{arch.__name__}.safetensors').chmod(0o644) # safetensors makes private files
-    return dict(arch=arch.__name__, breeds=int(y.max()) + 1, pictures=len(x), epochs=epochs, seed=seed, wrong=round(error * n_valid),
-                total=n_valid, error=error, seconds=round(time.perf_counter() - started, 1))
+    return dict(arch=arch.__name__, breeds=int(y.max()) + 1, pictures=len(x), epochs=epochs,
+                seed=seed, wrong=round(error * n_valid), total=n_valid, error=error,
+                seconds=round(time.perf_counter() - started, 1))
 
 def _step(model, opt, schedule, x, y):
     model.train()
@@ -109,11 +120,13 @@ def _step(model, opt, schedule, x, y):
 @torch.no_grad()
 def _error(model, x, y):
     model.eval()
-    return sum((model(_augment(a)).argmax(1) != b).sum().item() for a, b in zip(x.split(100), y.split(100))) / len(x)
+    return sum((model(_augment(a)).argmax(1) != b).sum().item()
+               for a, b in zip(x.split(100), y.split(100))) / len(x)
 
-# %% ../nbs/backbones.ipynb #b57ccbbb
+# %% ../nbs/backbones.ipynb #b8c441a5
 def make_backbones() -> None:
     "Pretrain both backbones and write `results/backbones.json`; about half an hour on two cores."
     x, y = pretraining_pictures()
     doc = new_results(seed=0) | dict(steps=[pretrain(arch, x, y) for arch in BACKBONES.values()])
-    (results_folder() / 'backbones.json').write_text(json.dumps(doc, indent=1) + '\n', encoding='utf-8')
+    (results_folder() / 'backbones.json').write_text(json.dumps(doc, indent=1) + '\n',
+                                                     encoding='utf-8')

@@ -6,35 +6,33 @@
 __all__ = ['get_arch', 'pet_learner', 'error_interval', 'read_run', 'difference_p', 'compare_runs', 'compare_with', 'plot_losses',
            'confusion_table']
 
-# %% ../nbs/01_baseline.ipynb #6ff56adb
+# %% ../nbs/01_baseline.ipynb #ea12162f
 from collections.abc import Callable
 from difflib import get_close_matches
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from fastai.vision.all import (ClassificationInterpretation, DataLoaders, Learner, ProgressCallback, error_rate,
-                               vision_learner)
+from fastai.vision.all import (ClassificationInterpretation, DataLoaders, Learner, ProgressCallback,
+                               error_rate, model_meta, vision_learner)
 from .backbones import BACKBONES
-
 from .walk import earlier_step
 from scipy.stats import binomtest, chi2_contingency
-from torchvision import models
 
-# %% ../nbs/01_baseline.ipynb #e13418e8
+# %% ../nbs/01_baseline.ipynb #d7514841
 def get_arch(
-    name: str, # `pet_resnet10`, `pet_resnet18`, or a torchvision model such as `resnet34`
+    name: str, # `pet_resnet10`, `pet_resnet18`, or a network that fastai knows, such as `resnet34`
 ) -> Callable: # Makes the model; fastai's `vision_learner` takes it as `arch`
     "An architecture by its name. Raises `ValueError` with near misses for an unknown one."
-    known = {**{n: models.__dict__[n] for n in models.list_models(models)}, **BACKBONES}
+    known = {arch.__name__: arch for arch in model_meta} | BACKBONES # cut and normalised right
     if name in known: return known[name]
     near = get_close_matches(name, known) or ['pet_resnet10', 'resnet34']
     raise ValueError(f'unknown architecture {name!r}: did you mean {" or ".join(near)}?')
 
-# %% ../nbs/01_baseline.ipynb #d704fcf2
+# %% ../nbs/01_baseline.ipynb #38fd9fb4
 def pet_learner(
     dls: DataLoaders, # See `data_loaders`
     arch: str, # Name of the architecture, see `get_arch`
-    pretrained: bool=True, # Whether the body starts with what it learned elsewhere; it is frozen then
+    pretrained: bool=True, # Whether the body starts with what it learned elsewhere; frozen then
     **kwargs, # For fastai's `vision_learner`
 ) -> Learner: # A learner with `error_rate` as metric
     "A network for the breeds in `dls`, ready to be trained."
@@ -45,34 +43,40 @@ def pet_learner(
 
 def _log(row):
     epoch, train_loss, valid_loss, error, duration = row
-    print(f'epoch {epoch}: train loss {train_loss:.3f}, valid loss {valid_loss:.3f}, error {error:.1%}, {duration}', flush=True)
+    print(f'epoch {epoch}: train loss {train_loss:.3f}, valid loss {valid_loss:.3f}, '
+          f'error {error:.1%}, {duration}', flush=True)
 
-# %% ../nbs/01_baseline.ipynb #4efc43e8
+# %% ../nbs/01_baseline.ipynb #f9ba4d73
 def error_interval(
     wrong: int, # Number of photos that got a wrong breed
     total: int, # Number of photos
     confidence: float=.95, # Probability that such an interval holds the true error
 ) -> tuple[float, float]: # Lower and upper bound, fractions
-    "Wilson's interval for an error rate (Wilson 1927; computed by scipy). Raises `ValueError` unless 0 ≤ wrong ≤ total, total > 0."
-    if not 0 <= wrong <= total or not total: raise ValueError(f'expected 0 ≤ wrong ≤ total and total > 0, got {wrong} of {total}')
+    """Wilson's interval for an error rate (Wilson 1927; computed by scipy).
+
+    Raises `ValueError` unless 0 ≤ wrong ≤ total, total > 0.
+    """
+    if not 0 <= wrong <= total or not total:
+        raise ValueError(f'expected 0 ≤ wrong ≤ total and total > 0, got {wrong} of {total}')
     ci = binomtest(wrong, total).proportion_ci(confidence, method='wilson')
     return ci.low, ci.high
 
-# %% ../nbs/01_baseline.ipynb #ccf59569
+# %% ../nbs/01_baseline.ipynb #5e5cbea8
 def read_run(
     learn: Learner, # A trained learner
-) -> dict: # `wrong` and `total` photos; `error`, `low`, `high`: the error and its 95 % interval, fractions
+) -> dict: # `wrong`, `total` photos; `error`, `low`, `high`: error and its 95 % interval, fractions
     "How many validation photos are wrong, and between which bounds the error lies."
-    with learn.removed_cbs(learn.recorder): preds, truth = learn.get_preds() # it would forget the losses
+    with learn.removed_cbs(learn.recorder): # it would forget the losses
+        preds, truth = learn.get_preds()
     wrong, total = int((preds.argmax(1) != truth).sum()), len(truth)
     low, high = error_interval(wrong, total)
     return dict(wrong=wrong, total=total, error=wrong / total, low=low, high=high)
 
-# %% ../nbs/01_baseline.ipynb #3f7795b6
+# %% ../nbs/01_baseline.ipynb #e8714d2e
 def difference_p(
     a: dict, # `wrong` and `total` of one run
     b: dict, # `wrong` and `total` of the other
-) -> float: # Probability of a difference this large between equally good classifiers, if their photos were unrelated
+) -> float: # Chance of a difference this large between equally good classifiers on unrelated photos
     "Pearson's χ² test for two error rates, without continuity correction (scipy)."
     table = [[r['wrong'], r['total'] - r['wrong']] for r in (a, b)]
     if not all(map(sum, zip(*table))): return 1. # both all right, or both all wrong
@@ -85,7 +89,8 @@ def compare_runs(
     "Says how two steps differ and whether their counts show it (p < .05)."
     points, p = 100 * (after['error'] - before['error']), difference_p(before, after)
     verdict = 'the counts show a difference' if p < .05 else 'the counts do not show a difference'
-    return f"{after['step']} {after['error']:.1%} against {before['step']} {before['error']:.1%}: {points:+.1f} points, p = {p:.2g}: {verdict}"
+    return (f"{after['step']} {after['error']:.1%} against {before['step']} {before['error']:.1%}: "
+            f'{points:+.1f} points, p = {p:.2g}: {verdict}')
 
 def compare_with(
     step: str, # Name of the earlier step
@@ -93,26 +98,30 @@ def compare_with(
 ) -> str: # A sentence
     "`compare_runs` with an earlier step of this walk or of a recorded one on the same data."
     earlier, where = earlier_step(step)
-    return f'{compare_runs(earlier, row)} ({step} {where})' if earlier else f'{step} was not run on this data before: walk, to compare'
+    if not earlier: return f'{step} was not run on this data before: walk, to compare'
+    return f'{compare_runs(earlier, row)} ({step} {where})'
 
-# %% ../nbs/01_baseline.ipynb #4717eab4
+# %% ../nbs/01_baseline.ipynb #70dca1fe
 def plot_losses(
     learn: Learner, # A learner after a training run
     ax=None, # Where to draw; a new figure by default
 ): # The matplotlib axes
-    "The losses of the last training run by epoch; the training loss is smoothed, as fastai reports it."
+    "The losses of the last training run by epoch; the training loss is fastai's smoothed one."
     ax, r = ax or plt.subplots(figsize=(6, 3.5))[1], learn.recorder
     steps = len(learn.dls.train)
-    ax.plot([(i + 1) / steps for i in range(len(r.losses))], r.losses, color='C0', label='training loss (smoothed)')
-    ax.plot([i / steps for i in r.iters], [v[1] for v in r.values], 'o-', color='C1', label='validation loss')
+    ax.plot([(i + 1) / steps for i in range(len(r.losses))], r.losses,
+            color='C0', label='training loss (smoothed)')
+    ax.plot([i / steps for i in r.iters], [v[1] for v in r.values], 'o-',
+            color='C1', label='validation loss')
     ax.set(xlabel='epoch', ylabel='cross-entropy (nats)', ylim=(0, None))
     ax.legend()
     return ax
 
-# %% ../nbs/01_baseline.ipynb #3d4a35e7
+# %% ../nbs/01_baseline.ipynb #7af3e78c
 def confusion_table(
     learn: Learner, # A trained learner
 ) -> pd.DataFrame: # Counts of photos; a row for each true breed, a column for each predicted one
     "How often each breed was taken for each other one, on the validation photos."
     matrix = ClassificationInterpretation.from_learner(learn).confusion_matrix()
-    return pd.DataFrame(matrix, pd.Index(learn.dls.vocab, name='truth'), pd.Index(learn.dls.vocab, name='prediction'))
+    return pd.DataFrame(matrix, pd.Index(learn.dls.vocab, name='truth'),
+                        pd.Index(learn.dls.vocab, name='prediction'))

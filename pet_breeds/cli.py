@@ -5,35 +5,40 @@
 # %% auto #0
 __all__ = ['app', 'walk', 'train', 'sample']
 
-# %% ../nbs/cli.ipynb #7c9b6895
-import json, shutil, sys, tempfile, time
+# %% ../nbs/cli.ipynb #551671ca
+import json, os, shutil, sys, time, traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-# %% ../nbs/cli.ipynb #178253c5
-app = typer.Typer(help='Which breed is this? From a folder of pet photos to a classifier.', no_args_is_help=True,
-                  add_completion=False, pretty_exceptions_enable=False)
+# %% ../nbs/cli.ipynb #780c8947
+app = typer.Typer(help='Which breed is this? From a folder of pet photos to a classifier.',
+                  no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 @contextmanager
 def _reported(as_json:bool=False) -> Iterator[None]:
     "Turn expected errors into one line and exit code 1; keep stdout free for a JSON document."
     try:
         with redirect_stdout(sys.stderr if as_json else sys.stdout): yield
-    except KeyboardInterrupt: _fail('stopped; nothing half-written is left', 130)
-    except (ValueError, FileNotFoundError, FileExistsError, RuntimeError, PermissionError) as e: _fail(str(e), 1)
+    except KeyboardInterrupt: _fail('stopped', 130)
+    except OSError as e: _fail(str(e), 1)
+    except (ValueError, RuntimeError) as e:
+        raised_in = traceback.extract_tb(e.__traceback__)[-1].filename
+        if 'pet_breeds' not in Path(raised_in).parts: raise
+        _fail(str(e), 1)
 
 def _fail(message:str, code:int):
     typer.echo(f'pet_breeds: {message}', err=True)
     raise typer.Exit(code)
 
-# %% ../nbs/cli.ipynb #e5639a52
+# %% ../nbs/cli.ipynb #bc0a2e31
 @app.command()
 def walk(
-    data: Annotated[str, typer.Option(help='`sample`, `pets` (the full set), or a folder of photos')] = 'sample',
+    data: Annotated[str, typer.Option(
+        help='`sample`, `pets` (the full set), or a folder of photos')] = 'sample',
     out: Annotated[Path, typer.Option(help='Folder for the pages and the results')] = Path('_walk'),
     arch: Annotated[str|None, typer.Option(help='Network of the first pages')] = None,
     deep_arch: Annotated[str|None, typer.Option(help='Network of the last page')] = None,
@@ -45,38 +50,46 @@ def walk(
 ) -> None:
     "Execute the pages in order, on any data, and leave them as web pages with a table of results."
     from pet_breeds.walk import run_walk, settings
-    given = dict(data=data if data in ('sample', 'pets') else Path(data).resolve(), arch=arch, deep_arch=deep_arch, size=size, bs=bs, seed=seed, epochs=epochs)
+    given = dict(data=data, arch=arch, deep_arch=deep_arch, size=size, bs=bs, seed=seed, epochs=epochs)
+    environ = {f'PET_BREEDS_{k.upper()}': str(v) for k, v in given.items() if v is not None}
     with _reported():
-        if data not in ('sample', 'pets') and not Path(data).is_dir(): raise FileNotFoundError(f'{data!r} is no folder: give `sample`, `pets` or a folder of photos')
-        doc = run_walk(settings({f'PET_BREEDS_{k.upper()}': str(v) for k, v in given.items() if v is not None}), out, first)
-        for r in doc['steps']: print(f"{r['step']:16} {r['arch']:14} error {r['error']:6.1%}  ({r['low']:.1%} to {r['high']:.1%}), {r['seconds']:.0f} s")
+        doc = run_walk(settings(environ), out, first)
+        for r in doc['steps']:
+            print(f"{r['step']:16} {r['arch']:14} error {r['error']:6.1%}  "
+                  f"({r['low']:.1%} to {r['high']:.1%}), {r['seconds']:.0f} s")
         print(f'open {out / "index.html"}')
 
-# %% ../nbs/cli.ipynb #c73b62ee
+# %% ../nbs/cli.ipynb #42304fca
 @app.command()
 def train(
-    data: Annotated[str, typer.Argument(help='`sample`, `pets` (the full set), or a folder of photos')],
+    data: Annotated[str, typer.Argument(
+        help='`sample`, `pets` (the full set), or a folder of photos')],
     out: Annotated[Path, typer.Option(help='Folder to write; must not exist')],
-    arch: Annotated[str, typer.Option(help='Network, such as resnet34; by default what fits the data')] = '',
-    epochs: Annotated[int, typer.Option(min=1, help='Epochs of the whole network, as in fine_tune(epochs)')] = 3,
+    arch: Annotated[str|None, typer.Option(
+        help='Network, such as resnet34; by default what fits the data')] = None,
+    epochs: Annotated[int, typer.Option(
+        min=1, help='Epochs of the whole network, as in fine_tune(epochs)')] = 3,
     freeze_epochs: Annotated[int, typer.Option(min=0, help='Epochs of the head alone, before')] = 1,
     lr: Annotated[float, typer.Option(min=0, help='Learning rate, base_lr of fine_tune')] = 2e-3,
-    seed: Annotated[int, typer.Option(min=0, help='Seed of training; the split keeps its own, 42')] = 42,
+    seed: Annotated[int, typer.Option(
+        min=0, help='Seed of training; the split keeps its own, 42')] = 42,
     size: Annotated[int|None, typer.Option(min=1, help='Side of the pictures, pixels')] = None,
     bs: Annotated[int|None, typer.Option(min=1, help='Photos in a batch')] = None,
-    split: Annotated[str, typer.Option(help='random, stratified or official')] = 'random',
-    label: Annotated[str, typer.Option(help='name (breed in the file name) or folder (a folder per breed)')] = 'name',
-    as_json: Annotated[bool, typer.Option('--json', help='Print model.json on stdout, and nothing else there')] = False,
+    split: Literal['random', 'stratified', 'official'] = 'random',
+    label: Annotated[Literal['name', 'folder'], typer.Option(
+        help='Where the breed stands: in the name of the file or of the folder')] = 'name',
+    as_json: Annotated[bool, typer.Option(
+        '--json', help='Print model.json on stdout, and nothing else there')] = False,
 ) -> None:
     "Train one network and write its weights and a description."
-    if label not in ('name', 'folder'): raise typer.BadParameter(f'{label!r}: give name or folder', param_hint='--label')
-    if split not in ('random', 'stratified', 'official'): raise typer.BadParameter(f'{split!r}: give random, stratified or official', param_hint='--split')
     with _reported(as_json):
         if out.exists(): raise FileExistsError(f'{str(out)!r} is there already: name a new folder')
         doc = _train(data, out, arch, epochs, freeze_epochs, lr, seed, size, bs, split, label)
-    typer.echo(json.dumps(doc, indent=1) if as_json else f"error {doc['error']:.1%} ({doc['low']:.1%} to {doc['high']:.1%}); written to {out}")
+    typer.echo(json.dumps(doc, indent=1) if as_json else
+               f"error {doc['error']:.1%} ({doc['low']:.1%} to {doc['high']:.1%}); "
+               f"written to {out}")
 
-# %% ../nbs/cli.ipynb #85b5e686
+# %% ../nbs/cli.ipynb #1a3d250d
 def _train(data, out, arch, epochs, freeze_epochs, lr, seed, size, bs, split, label):
     "Train, and write `out` whole or not at all; returns what `model.json` holds."
     from fastai.vision.all import parent_label, set_seed
@@ -85,15 +98,18 @@ def _train(data, out, arch, epochs, freeze_epochs, lr, seed, size, bs, split, la
     from pet_breeds.data import breed_name, data_loaders
     from pet_breeds.walk import data_name, new_results, settings
     given = dict(DATA=data, ARCH=arch, SIZE=size, BS=bs)
-    s = settings({f'PET_BREEDS_{k}': str(v) for k, v in given.items() if v})
+    s = settings({f'PET_BREEDS_{k}': str(v) for k, v in given.items() if v is not None})
     set_seed(seed, reproducible=True)
-    dls = data_loaders(s.data, s.size, s.bs, split, parent_label if label == 'folder' else breed_name)
+    label_func = parent_label if label == 'folder' else breed_name
+    dls = data_loaders(s.data, s.size, s.bs, split, label_func)
     learn = pet_learner(dls, s.arch)
     started = time.perf_counter()
     learn.fine_tune(epochs, base_lr=lr, freeze_epochs=freeze_epochs)
-    about = new_results(seed) | dict(arch=s.arch, data=data_name(s.data), photos=len(dls.train_ds) + len(dls.valid_ds), breeds=list(dls.vocab),
-                 split=split, size=s.size, bs=s.bs, epochs=epochs, freeze_epochs=freeze_epochs, lr=lr,
-                 seconds=round(time.perf_counter() - started, 1), **read_run(learn))
+    about = new_results(seed) | dict(
+        arch=s.arch, data=data_name(s.data), photos=len(dls.train_ds) + len(dls.valid_ds),
+        breeds=list(dls.vocab), split=split, size=s.size, bs=s.bs, epochs=epochs,
+        freeze_epochs=freeze_epochs, lr=lr, seconds=round(time.perf_counter() - started, 1),
+        **read_run(learn))
     del about['steps']
     with _new_folder(out) as tmp:
         save_model(learn.model, str(tmp / 'model.safetensors'))
@@ -103,11 +119,10 @@ def _train(data, out, arch, epochs, freeze_epochs, lr, seed, size, bs, split, la
 @contextmanager
 def _new_folder(out:Path) -> Iterator[Path]:
     "A temporary folder beside `out` that becomes `out` at the end, or vanishes."
-    out.parent.mkdir(parents=True, exist_ok=True)
-    tmp = Path(tempfile.mkdtemp(dir=out.parent, prefix=f'.{out.name}-'))
+    tmp = out.with_name(f'.{out.name}-{os.getpid()}')
+    tmp.mkdir(parents=True)
     try:
         yield tmp
-        tmp.chmod(0o755) # mkdtemp's are private
         tmp.rename(out)
     finally: shutil.rmtree(tmp, ignore_errors=True)
 

@@ -6,29 +6,33 @@
 __all__ = ['BREEDS', 'get_data', 'find_photos', 'name_left_out', 'breed_name', 'split_photos', 'data_block', 'data_loaders',
            'as_jpeg']
 
-# %% ../nbs/00_data.ipynb #8c3ef4f7
+# %% ../nbs/00_data.ipynb #19d31a68
 import io, re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from fastai.vision.all import (CategoryBlock, DataBlock, DataLoaders, ImageBlock, IndexSplitter, RandomSplitter,
-                               Resize, TrainTestSplitter, URLs, aug_transforms, get_files, untar_data, verify_image)
+from fastai.vision.all import (CategoryBlock, DataBlock, DataLoaders, ImageBlock, IndexSplitter,
+                               RandomSplitter, Resize, TrainTestSplitter, URLs, aug_transforms,
+                               get_files, untar_data, verify_image)
 from fastcore.parallel import parallel
 from IPython.display import Image as Picture
 from .sample import cache_folder, sample_folder
 
-# %% ../nbs/00_data.ipynb #03d4b63f
+# %% ../nbs/00_data.ipynb #13dfe63e
 def get_data(
-    data: str|Path='sample', # `sample` (drawn), `pets` (the full Oxford-IIIT Pet set, downloaded once), or a folder
+    data: str|Path='sample', # `sample` (drawn), `pets` (Oxford-IIIT Pet, fetched once), or a folder
 ) -> Path: # The folder; photos lie in its `images/` if it has one, else in itself
     "Find the data, or make or download them. Raises `FileNotFoundError` if there are none."
-    folder = {'sample': sample_folder, 'pets': lambda: untar_data(URLs.PETS)}.get(str(data), lambda: Path(data))()
-    if not folder.is_dir(): raise FileNotFoundError(f'{str(data)!r} is no folder: give `sample`, `pets` or a folder of photos')
+    known = {'sample': sample_folder, 'pets': lambda: untar_data(URLs.PETS)}
+    folder = known.get(str(data), lambda: Path(data))()
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{str(data)!r} is no folder: '
+                                'give `sample`, `pets` or a folder of photos')
     return folder
 
-# %% ../nbs/00_data.ipynb #adc4e528
+# %% ../nbs/00_data.ipynb #b9dc7fbc
 _PHOTO = {'.jpg', '.jpeg', '.png'}
 
 def find_photos(
@@ -36,11 +40,15 @@ def find_photos(
 ) -> tuple[list[Path], list[Path]]: # Readable photos, and the other files; both sorted by path
     "Sort the readable photos from the rest. Raises `FileNotFoundError` if there is no photo."
     folder = Path(folder)
-    if not folder.is_dir(): raise FileNotFoundError(f'{str(folder)!r} is no folder: give a folder of photos')
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{str(folder)!r} is no folder: give a folder of photos')
     files = sorted(get_files(folder / 'images' if (folder / 'images').is_dir() else folder))
     named = [f for f in files if f.suffix.lower() in _PHOTO]
-    readable = {f for f, ok in zip(named, parallel(verify_image, named, threadpool=True, progress=False)) if ok}
-    if not readable: raise FileNotFoundError(f'no photo in {str(folder)!r} ({len(files)} files): put .jpg, .jpeg or .png files there')
+    opened = parallel(verify_image, named, threadpool=True, progress=False)
+    readable = {f for f, ok in zip(named, opened) if ok}
+    if not readable:
+        raise FileNotFoundError(f'no photo in {str(folder)!r} ({len(files)} files): '
+                                'put .jpg, .jpeg or .png files there')
     return [f for f in files if f in readable], [f for f in files if f not in readable]
 
 def name_left_out(
@@ -60,56 +68,71 @@ def breed_name(
     if m := _NAME.fullmatch(Path(path).name): return m[1]
     raise ValueError(f'expected `<breed>_<number>.jpg`, got {Path(path).name!r}')
 
-# %% ../nbs/00_data.ipynb #50577237
-BREEDS = { # Species of each of the 37 breeds of the Oxford-IIIT Pet set, in the order of its class numbers
+# %% ../nbs/00_data.ipynb #87eee13d
+BREEDS = { # Species of the 37 breeds of the Oxford-IIIT Pet set, in the order of its class numbers
     breed: 'cat' if breed[0].isupper() else 'dog' for breed in
-    '''Abyssinian american_bulldog american_pit_bull_terrier basset_hound beagle Bengal Birman Bombay boxer
-    British_Shorthair chihuahua Egyptian_Mau english_cocker_spaniel english_setter german_shorthaired great_pyrenees
-    havanese japanese_chin keeshond leonberger Maine_Coon miniature_pinscher newfoundland Persian pomeranian pug
-    Ragdoll Russian_Blue saint_bernard samoyed scottish_terrier shiba_inu Siamese Sphynx staffordshire_bull_terrier
-    wheaten_terrier yorkshire_terrier'''.split()}
+    '''Abyssinian american_bulldog american_pit_bull_terrier basset_hound beagle Bengal Birman
+    Bombay boxer British_Shorthair chihuahua Egyptian_Mau english_cocker_spaniel english_setter
+    german_shorthaired great_pyrenees havanese japanese_chin keeshond leonberger Maine_Coon
+    miniature_pinscher newfoundland Persian pomeranian pug Ragdoll Russian_Blue saint_bernard
+    samoyed scottish_terrier shiba_inu Siamese Sphynx staffordshire_bull_terrier wheaten_terrier
+    yorkshire_terrier'''.split()}
 
-# %% ../nbs/00_data.ipynb #f347cdc1
+# %% ../nbs/00_data.ipynb #89e9aecd
 def split_photos(
     photos: list[Path], # All photos
     labels: list[str], # The breed of each
-    split: str='random', # `random`, `stratified`, or `official` (`trainval.txt` and `test.txt` in `annotations/`)
+    split: str='random', # `random`, `stratified`, `official` (`annotations/{trainval,test}.txt`)
     valid_fraction: float=.2, # Part of the photos for validation; `official` has its own
     seed: int=42, # Seed of the split; it stays when the seed of training changes
 ) -> tuple[list[int], list[int]]: # Indices of the photos for training and for validation
     "Choose the validation photos. Raises `ValueError` if a breed would have none left to train on."
-    if not 0 < valid_fraction < 1: raise ValueError(f'valid_fraction must lie between 0 and 1, got {valid_fraction}')
+    if not 0 < valid_fraction < 1:
+        raise ValueError(f'valid_fraction must lie between 0 and 1, got {valid_fraction}')
     match split:
         case 'random': train, valid = RandomSplitter(valid_fraction, seed=seed)(photos)
         case 'stratified': train, valid = _stratified(labels, valid_fraction, seed)
         case 'official': train, valid = _official(photos)
-        case _: raise ValueError(f'unknown split {split!r}: give `random`, `stratified` or `official`')
-    if not len(valid): raise ValueError(f'no photo left to validate on: {len(photos)} photos are too few for a valid_fraction of {valid_fraction}')
+        case _:
+            raise ValueError(f'unknown split {split!r}: give `random`, `stratified` or `official`')
+    if not len(valid):
+        raise ValueError(f'no photo left to validate on: {len(photos)} photos are too few '
+                         f'for a valid_fraction of {valid_fraction}')
     if unseen := sorted({labels[i] for i in valid} - {labels[i] for i in train}):
-        raise ValueError(f'only in the validation part: {", ".join(unseen)}. Add photos of it, or split `stratified`')
+        raise ValueError(f'only in the validation part: {", ".join(unseen)}. '
+                         'Add photos of it, or split `stratified`')
     return list(map(int, train)), list(map(int, valid))
 
 def _stratified(labels, valid_fraction, seed):
     rare = [b for b, n in Counter(labels).items() if n < 2]
-    if rare: raise ValueError(f'a stratified split needs two photos of each breed; only one of: {", ".join(sorted(rare))}')
+    if rare:
+        raise ValueError('a stratified split needs two photos of each breed; '
+                         f'only one of: {", ".join(sorted(rare))}')
     try: return TrainTestSplitter(valid_fraction, random_state=seed, stratify=labels)(labels)
-    except ValueError as e: raise ValueError(f'{len(labels)} photos are too few for a stratified split: {e}') from None
+    except ValueError as e:
+        raise ValueError(f'{len(labels)} photos are too few for a stratified split: {e}') from None
 
 def _official(photos):
     lists = photos[0].parent.parent / 'annotations'
-    if not lists.is_dir(): raise ValueError(f'no official lists: {str(lists)!r} is no folder; split `random` or `stratified`')
+    if missing := [n for n in ('trainval.txt', 'test.txt') if not (lists / n).is_file()]:
+        raise ValueError(f'no official lists: {missing[0]!r} is not in {str(lists)!r}; '
+                         'split `random` or `stratified`')
     def members(name):
-        names = {line.split()[0] for line in (lists / name).read_text(encoding='utf-8').splitlines() if line.strip()}
+        lines = (lists / name).read_text(encoding='utf-8').splitlines()
+        names = {line.split()[0] for line in lines if line.strip()}
         return [i for i, p in enumerate(photos) if p.stem in names]
     return members('trainval.txt'), members('test.txt')
 
-# %% ../nbs/00_data.ipynb #79599bcd
+# %% ../nbs/00_data.ipynb #25d1680e
 def data_block(
     size: int=224, # Side of the squares that the network sees, pixels
-    label: Callable[[Path], str]=breed_name, # A photo's label from its path; `parent_label` for a folder per breed
-    splitter: Callable|None=None, # Splits a list of photos; by default at random, a fifth for validation, seed 42
+    label: Callable[[Path], str]=breed_name, # Label from a path; `parent_label`: a folder per breed
+    splitter: Callable|None=None, # Splits photos; by default a random fifth for validation, seed 42
 ) -> DataBlock: # Takes a list of photo paths
-    "How photos become pairs of picture and breed, as in the post: presized to 460 for 224, and in proportion. Raises `ValueError` for a size below 1."
+    """How photos become pairs of picture and breed, as in the post.
+
+    Presized to 460 for 224, and in proportion. Raises `ValueError` for a size below 1.
+    """
     if size < 1: raise ValueError(f'size must be at least 1 pixel, got {size}')
     return DataBlock(
         blocks=(ImageBlock, CategoryBlock),                 # what goes in, what comes out
@@ -118,24 +141,29 @@ def data_block(
         item_tfms=Resize(round(size * 460 / 224)),          # each photo: large enough to lose some
         batch_tfms=aug_transforms(size=size, min_scale=.9)) # each batch: change, then make small
 
-# %% ../nbs/00_data.ipynb #6650cff5
+# %% ../nbs/00_data.ipynb #a042bc2a
 def data_loaders(
     data: str|Path='sample', # See `get_data`
     size: int=224, # Side of the squares that the network sees, pixels
     bs: int=64, # Photos in a batch
     split: str='random', # `random`, `stratified` or `official`, see `split_photos`
-    label: Callable[[Path], str]=breed_name, # A photo's label from its path; `parent_label` for a folder per breed
+    label: Callable[[Path], str]=breed_name, # Label from a path; `parent_label`: a folder per breed
     valid_fraction: float=.2, # Part of the photos for validation
     seed: int=42, # Seed of the split
     num_workers: int=0, # Processes that load photos beside the main one
 ) -> DataLoaders: # `train` and `valid` loaders of (pictures, breeds); `vocab` has the breeds' names
-    "From a folder to batches; says which files were left out. Raises `FileNotFoundError` and `ValueError` for unusable data."
+    """From a folder to batches; says which files were left out.
+
+    Raises `FileNotFoundError` and `ValueError` for unusable data.
+    """
     if bs < 1: raise ValueError(f'bs must be at least 1 photo, got {bs}')
     block = data_block(size, label)
     photos, left_out = find_photos(get_data(data))
     labels = _labels(photos, label)
     train, valid = split_photos(photos, labels, split, valid_fraction, seed)
-    if bs > len(train): raise ValueError(f'a batch of {bs} is larger than the {len(train)} photos to train on: make bs smaller')
+    if bs > len(train):
+        raise ValueError(f'a batch of {bs} is larger than the {len(train)} photos to train on: '
+                         'make bs smaller')
     name_left_out(left_out)
     items = [photos[i] for i in train + valid] # `official` leaves some photos out
     block.splitter = IndexSplitter(range(len(train), len(items)))
@@ -148,8 +176,9 @@ def _labels(photos, label):
         try: labels.append(label(p))
         except ValueError: bad.append(p.name)
     if not bad: return labels
-    raise ValueError(f'{len(bad)} of {len(photos)} names are not `<breed>_<number>.jpg`, such as {bad[0]!r}: '
-                     'rename them, or sort them into one folder per breed and use `parent_label`')
+    raise ValueError(f'{len(bad)} of {len(photos)} names are not `<breed>_<number>.jpg`, '
+                     f'such as {bad[0]!r}: rename them, '
+                     'or sort them into one folder per breed and use `parent_label`')
 
 # %% ../nbs/00_data.ipynb #aede99d5
 def as_jpeg(

@@ -32,15 +32,19 @@ def activation_memory(
     del output # it held the graph, and with it the tensors, until here
     return sum(kept.values())
 
-# %% ../nbs/04_resnet101_fp16.ipynb #fddfd3fe
+# %% ../nbs/04_resnet101_fp16.ipynb #9c837e82
 @lru_cache(maxsize=1)
 def bfloat16_speedup() -> float: # Above 1 where bfloat16 is faster
-    "How many times faster one convolution trains in bfloat16 than in float32 on this CPU; measured once, under a second."
+    """How many times faster one convolution trains in bfloat16 than in float32 on this CPU.
+
+    Measured once, under a second.
+    """
     conv, x = torch.nn.Conv2d(64, 64, 3, padding=1), torch.randn(8, 64, 28, 28)
     conv, x = conv.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     def seconds(enabled):
         started = time.perf_counter()
-        with torch.autocast('cpu', torch.bfloat16, enabled=enabled): loss = conv(x).float().square().mean()
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            loss = conv(x).float().square().mean()
         loss.backward()
         return time.perf_counter() - started
     pairs = [(seconds(False), seconds(True)) for _ in range(6)][1:] # in turn, the first to warm up
@@ -49,16 +53,25 @@ def bfloat16_speedup() -> float: # Above 1 where bfloat16 is faster
 
 def mixed_precision(
     learn: Learner, # Changed in place
-    precision: str='auto', # `float32`, `float16` (CUDA only), `bfloat16`, or `auto`: what suits the device
+    precision: str='auto', # `float32`, `float16` (CUDA only), `bfloat16`, or `auto`: by the device
 ) -> str: # The precision of matrix products from now on
-    "Let a learner compute in half precision where that pays, channels last. Raises `ValueError` for what the device cannot do."
+    """Let a learner compute in half precision where that pays, channels last.
+
+    Raises `ValueError` for what the device cannot do.
+    """
     cuda = learn.dls.device.type == 'cuda'
-    if precision == 'auto': precision = 'float16' if cuda else 'bfloat16' if bfloat16_speedup() > 1.1 else 'float32'
-    if precision not in ('float32', 'float16', 'bfloat16'): raise ValueError(f'unknown precision {precision!r}: give auto, float32, float16 or bfloat16')
-    if precision == 'float16' and not cuda: raise ValueError('float16 needs a CUDA device: on a CPU use bfloat16 or float32')
+    if precision == 'auto':
+        faster = learn.dls.device.type == 'cpu' and bfloat16_speedup() > 1.1
+        precision = 'float16' if cuda else 'bfloat16' if faster else 'float32'
+    if precision not in ('float32', 'float16', 'bfloat16'):
+        raise ValueError(f'unknown precision {precision!r}: '
+                         'give auto, float32, float16 or bfloat16')
+    if precision == 'float16' and not cuda:
+        raise ValueError('float16 needs a CUDA device: on a CPU use bfloat16 or float32')
     learn.add_cb(ChannelsLast())
     if precision == 'float16': learn.to_fp16()
-    if precision == 'bfloat16': learn.model.forward = _autocast(learn.model.forward, learn.dls.device.type)
+    if precision == 'bfloat16':
+        learn.model.forward = _autocast(learn.model.forward, learn.dls.device.type)
     return precision
 
 def _autocast(forward, device):
@@ -67,11 +80,11 @@ def _autocast(forward, device):
         with torch.autocast(device, torch.bfloat16): return forward(x).float()
     return cast
 
-# %% ../nbs/04_resnet101_fp16.ipynb #058e80d0
+# %% ../nbs/04_resnet101_fp16.ipynb #d9cbc317
 def compare_precisions(
     seeds: tuple[int, ...]=(1, 2, 3), # Seeds of training
-) -> list[dict]: # A row for each seed and precision, as in `results.json`, and `seed`, `gap` (validation minus training loss)
-    "Train the deeper network in float32 and in 16 bits, on the data of `settings()`."
+) -> list[dict]: # Rows as in `results.json`, with `seed` and `gap` (validation minus training loss)
+    "Train the deeper network for each seed in float32 and in 16 bits, on the data of `settings()`."
     s, rows = settings(), []
     dls = data_loaders(s.data, s.size, s.bs)
     for seed in seeds:
@@ -80,22 +93,25 @@ def compare_precisions(
             learn, started = pet_learner(dls, s.deep_arch), time.perf_counter()
             mixed_precision(learn, precision)
             learn.fine_tune(s.epochs(6), freeze_epochs=s.epochs(3))
-            seconds, (train_loss, valid_loss, _) = time.perf_counter() - started, learn.recorder.values[-1]
-            row = record_step(precision, s.deep_arch, read_run(learn), len(dls.train_ds) + len(dls.valid_ds), seconds)
+            seconds = time.perf_counter() - started
+            train_loss, valid_loss, _ = learn.recorder.values[-1]
+            photos = len(dls.train_ds) + len(dls.valid_ds)
+            row = record_step(precision, s.deep_arch, read_run(learn), photos, seconds)
             rows.append(row | dict(seed=seed, gap=valid_loss - train_loss))
     return rows
 
-# %% ../nbs/04_resnet101_fp16.ipynb #14cebd94
+# %% ../nbs/04_resnet101_fp16.ipynb #ac3e5f1d
 def verdicts(
     steps: list[dict], # Rows as in `results.json`, in the order of the steps
 ) -> list[str]: # A sentence for each step but the first, and one for the last against the first
     "What the counts say about each step and the one before it."
-    pairs = list(zip(steps, steps[1:])) + [(steps[0], steps[-1])] * (len(steps) > 2)
+    pairs = list(zip(steps, steps[1:])) + ([(steps[0], steps[-1])] if len(steps) > 2 else [])
     return [compare_runs(a, b) for a, b in pairs]
 
-# %% ../nbs/04_resnet101_fp16.ipynb #9d7e1d7e
-PUBLISHED = [ # The source post's results: 7,390 photos, split at random with seed 42, 1,478 of them for validation
-    dict(step=step, arch=arch, data='pets', photos=7390, wrong=wrong, total=1478, error=wrong / 1478,
-         low=error_interval(wrong, 1478)[0], high=error_interval(wrong, 1478)[1], seconds=None)
-    for step, arch, wrong in (('baseline', 'resnet34', 98), ('lr_find', 'resnet34', 94), ('unfreeze', 'resnet34', 88),
-                              ('resnet101_fp16', 'resnet101', 73))]
+# %% ../nbs/04_resnet101_fp16.ipynb #50d16458
+PUBLISHED = [ # The source post's results: 7,390 photos, random split, seed 42, 1,478 for validation
+    dict(step=step, arch=arch, data='pets', photos=7390, wrong=wrong, total=1478,
+         error=wrong / 1478, low=error_interval(wrong, 1478)[0],
+         high=error_interval(wrong, 1478)[1], seconds=None)
+    for step, arch, wrong in (('baseline', 'resnet34', 98), ('lr_find', 'resnet34', 94),
+                              ('unfreeze', 'resnet34', 88), ('resnet101_fp16', 'resnet101', 73))]

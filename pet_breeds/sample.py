@@ -19,13 +19,13 @@ from fastcore.basics import patch
 from fastcore.xdg import xdg_cache_home
 from PIL import Image, ImageChops, ImageDraw
 
-# %% ../nbs/sample.ipynb #8ba02709
+# %% ../nbs/sample.ipynb #84e0c937
 Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Breed:
     "What all pets of one breed have in common; lengths are in head radii, angles in degrees."
-    name: str  # Words joined by `_`; a capital first letter makes it a cat, as in the Oxford-IIIT Pet set
+    name: str  # Words joined by `_`; a capital first letter makes it a cat, as in Oxford-IIIT Pet
     coat: Colour  # Main colour, RGB, 0 to 255
     second: Colour  # Colour of the markings, RGB, 0 to 255
     pattern: str  # `solid`, `stripes`, `spots`, `patches` or `points`
@@ -48,13 +48,13 @@ class Breed:
     @property
     def is_cat(self) -> bool: return self.name[0].isupper()
 
-# %% ../nbs/sample.ipynb #71fe7e05
+# %% ../nbs/sample.ipynb #5187994b
 _RANGES = dict( # What varies continuously: lowest and highest value
-    contrast=(.35, 1), face_width=(.86, 1.2), muzzle=(.3, .6), ear_set=(22, 56), ear_length=(.55, 1.1),
-    ear_width=(.32, .6), eye_hue=(.05, .62), eye_size=(.13, .23), eye_gap=(.35, .5), eye_slant=(-14, 20),
-    fluff=(.01, .12))
-_COATS = [(204, 125, 78), (140, 75, 39), (82, 54, 37), (230, 199, 161), (242, 231, 213), (101, 104, 115),
-          (160, 163, 168), (51, 42, 38), (158, 69, 47), (173, 130, 87)]
+    contrast=(.35, 1), face_width=(.86, 1.2), muzzle=(.3, .6), ear_set=(22, 56),
+    ear_length=(.55, 1.1), ear_width=(.32, .6), eye_hue=(.05, .62), eye_size=(.13, .23),
+    eye_gap=(.35, .5), eye_slant=(-14, 20), fluff=(.01, .12))
+_COATS = [(204, 125, 78), (140, 75, 39), (82, 54, 37), (230, 199, 161), (242, 231, 213),
+          (101, 104, 115), (160, 163, 168), (51, 42, 38), (158, 69, 47), (173, 130, 87)]
 _PATTERNS = 'solid', 'stripes', 'spots', 'patches', 'points'
 
 def random_breed(
@@ -66,9 +66,10 @@ def random_breed(
     number = {k: float(rng.uniform(*v)) for k, v in _RANGES.items()}
     if name[0].isupper(): number['muzzle'] = .3 + .3 * (number['muzzle'] - .3)
     coat, second = rng.choice(len(_COATS), 2, replace=False)
-    return Breed(name, _COATS[coat], _COATS[second], draw(*_PATTERNS), muzzle_white=draw(0, 0, .5, 1),
-                 ear_droop=0 if name[0].isupper() else draw(0, .5, .75, 1), mask=draw(0, 0, 0, .6, 1),
-                 blaze=draw(0, 0, 0, .6, 1), **number)
+    return Breed(name, _COATS[coat], _COATS[second], draw(*_PATTERNS),
+                 muzzle_white=draw(0, 0, .5, 1),
+                 ear_droop=0 if name[0].isupper() else draw(0, .5, .75, 1),
+                 mask=draw(0, 0, 0, .6, 1), blaze=draw(0, 0, 0, .6, 1), **number)
 
 # %% ../nbs/sample.ipynb #fe04f16b
 def look_alike(
@@ -87,19 +88,21 @@ def look_alike(
         changed[str(key)] = getattr(breed, key) + (step if up else -step)
     return replace(breed, name=name, **changed)
 
-# %% ../nbs/sample.ipynb #a7ebf04f
+# %% ../nbs/sample.ipynb #16803d92
 def _mix(a:Colour, b:Colour, t:float) -> Colour:
     "The colour at `t` of the way from `a` to `b`."
     return tuple(int(round(x + (y - x) * t)) for x, y in zip(a, b))
 
-def _hsv(h:float, s:float, v:float) -> Colour: return tuple(int(255 * c) for c in hsv_to_rgb(h, s, v))
+def _hsv(h:float, s:float, v:float) -> Colour:
+    return tuple(int(255 * c) for c in hsv_to_rgb(h, s, v))
 
 def _oval(cx, cy, rx, ry, angle=0., fluff=0., rng=None, n=48):
     "Corners of an ellipse, turned by `angle` degrees; `fluff` makes its edge furry."
     t = np.linspace(0, 2 * math.pi, n, endpoint=False)
     r = 1 + (fluff * rng.uniform(-.6, 1, n) if fluff else 0)
     x, y, a = rx * r * np.cos(t), ry * r * np.sin(t), math.radians(angle)
-    return np.stack([cx + x * math.cos(a) - y * math.sin(a), cy + x * math.sin(a) + y * math.cos(a)], 1)
+    return np.stack([cx + x * math.cos(a) - y * math.sin(a),
+                     cy + x * math.sin(a) + y * math.cos(a)], 1)
 
 class _Pen:
     "Draws shapes given in head radii onto a picture, turned by the pose."
@@ -108,12 +111,15 @@ class _Pen:
         a = math.radians(angle)
         self.turn = scale * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
 
-    def at(self, corners, shrink=1): return ((np.asarray(corners) @ self.turn + self.centre) / shrink).ravel().tolist()
+    def at(self, corners, shrink=1):
+        return ((np.asarray(corners) @ self.turn + self.centre) / shrink).ravel().tolist()
 
-    def shape(self, corners, colour): ImageDraw.Draw(self.picture).polygon(self.at(corners), fill=colour)
+    def shape(self, corners, colour):
+        ImageDraw.Draw(self.picture).polygon(self.at(corners), fill=colour)
 
     def line(self, corners, colour, width):
-        ImageDraw.Draw(self.picture).line(self.at(corners), fill=colour, width=max(1, round(width * self.scale)))
+        ImageDraw.Draw(self.picture).line(self.at(corners), fill=colour,
+                                          width=max(1, round(width * self.scale)))
 
     def mask(self, *shapes, soft=1):
         "A mask of some shapes; drawn `soft` times smaller and enlarged, its edge is blurred."
@@ -128,13 +134,15 @@ class _Pen:
         if strength < 1: mask = mask.point(lambda v: int(v * strength))
         self.picture.paste(colour, (0, 0, *self.picture.size), mask)
 
-# %% ../nbs/sample.ipynb #2a503b6f
+# %% ../nbs/sample.ipynb #4b9f1c09
 def _place(size, rng):
     "A blurred room or garden with things in it."
     w, h = small = np.array(size) // 4
-    place = Image.new('RGB', tuple(small), _hsv(rng.random(), rng.uniform(.05, .45), rng.uniform(.45, .95)))
+    place = Image.new('RGB', tuple(small),
+                      _hsv(rng.random(), rng.uniform(.05, .45), rng.uniform(.45, .95)))
     draw, horizon = ImageDraw.Draw(place), h * rng.uniform(.5, .85)
-    draw.rectangle((0, horizon, w, h), fill=_hsv(rng.choice([.09, .3, .28, .6]), rng.uniform(.2, .55), rng.uniform(.35, .8)))
+    draw.rectangle((0, horizon, w, h), fill=_hsv(rng.choice([.09, .3, .28, .6]),
+                                                 rng.uniform(.2, .55), rng.uniform(.35, .8)))
     for _ in range(rng.integers(2, 8)):
         (x, y), (a, b) = rng.uniform(-.1, 1, 2) * small, rng.uniform(.05, .4, 2) * w
         colour = _hsv(rng.random(), rng.uniform(.1, .6), rng.uniform(.3, .95))
@@ -148,30 +156,38 @@ class _Portrait:
         self.breed, self.rng = breed, rng
         self.pen = _Pen(_place(size, rng), (w * rng.uniform(.36, .64), h * rng.uniform(.36, .5)),
                         min(size) * rng.uniform(.2, .31), rng.normal(0, 11))
-        self.front = np.array([rng.uniform(-.24, .24), rng.uniform(-.08, .12)]) # where the face points
+        self.front = np.array([rng.uniform(-.24, .24), rng.uniform(-.08, .12)]) # where it faces
         shade = rng.uniform(.9, 1.08)
         self.coat = tuple(int(min(255, c * shade)) for c in breed.coat)
         self.marking = _mix(self.coat, breed.second, breed.contrast)
-        self.dark, self.light = _mix(self.coat, (20, 14, 12), .62), _mix(self.coat, (250, 246, 238), .8)
+        self.dark = _mix(self.coat, (20, 14, 12), .62)
+        self.light = _mix(self.coat, (250, 246, 238), .8)
 
-    def fur(self, cx, cy, rx, ry, angle=0): return _oval(cx, cy, rx, ry, angle, self.breed.fluff, self.rng, 90)
+    def fur(self, cx, cy, rx, ry, angle=0):
+        return _oval(cx, cy, rx, ry, angle, self.breed.fluff, self.rng, 90)
 
-# %% ../nbs/sample.ipynb #6ec4f7d5
+# %% ../nbs/sample.ipynb #e8cd6e60
 @patch
 def markings(self:_Portrait, body):
     "The shapes of the pattern on the head, or on the `body`."
     rng, x0, jitter = self.rng, self.front[0], lambda: self.rng.normal(0, .03)
     match self.breed.pattern, body:
         case 'stripes', False:
-            brow = [_oval(x + x0 + jitter(), -.72, .05, .34, -18 * x) for x in (-.5, -.25, 0, .25, .5)]
-            return brow + [_oval(s * 1.0, .1 + .2 * k + jitter(), .3, .045, s * 10) for s in (-1, 1) for k in range(3)]
-        case 'stripes', True: return [_oval(s * .85, .9 + .36 * k + jitter(), .5, .07, s * 14) for s in (-1, 1) for k in range(5)]
+            brow = [_oval(x + x0 + jitter(), -.72, .05, .34, -18 * x)
+                    for x in (-.5, -.25, 0, .25, .5)]
+            return brow + [_oval(s * 1.0, .1 + .2 * k + jitter(), .3, .045, s * 10)
+                           for s in (-1, 1) for k in range(3)]
+        case 'stripes', True:
+            return [_oval(s * .85, .9 + .36 * k + jitter(), .5, .07, s * 14)
+                    for s in (-1, 1) for k in range(5)]
         case 'spots', _:
             n, low, high = (24, .8, 3.2) if body else (14, -.9, .8)
-            return [_oval(rng.uniform(-1.2, 1.2), rng.uniform(low, high), *rng.uniform(.06, .14, 2), n=12) for _ in range(n)]
+            return [_oval(rng.uniform(-1.2, 1.2), rng.uniform(low, high),
+                          *rng.uniform(.06, .14, 2), n=12) for _ in range(n)]
         case 'patches', _:
             side, y = rng.choice([-1, 1]), 1.9 if body else 0
-            return [_oval(side * x + jitter(), y + dy + jitter(), r, r * .85, 0, .08, rng) for x, dy, r in ((.75, -.35, .66), (-.9, .45, .45))]
+            return [_oval(side * x + jitter(), y + dy + jitter(), r, r * .85, 0, .08, rng)
+                    for x, dy, r in ((.75, -.35, .66), (-.9, .45, .45))]
     return []
 
 @patch
@@ -180,9 +196,11 @@ def body(self:_Portrait):
     outline = pen.mask(self.fur(-.8 * self.front[0], 2.15, 1.12 * b.face_width, 1.55))
     pen.paint(_mix(self.coat, (0, 0, 0), .12), outline)
     if shapes := self.markings(True): pen.paint(self.marking, pen.mask(*shapes), outline, .9)
-    if b.muzzle_white: pen.paint(self.light, pen.mask(self.fur(-.6 * self.front[0], 1.75, .5, .85), soft=4), outline, b.muzzle_white)
+    if b.muzzle_white:
+        pen.paint(self.light, pen.mask(self.fur(-.6 * self.front[0], 1.75, .5, .85), soft=4),
+                  outline, b.muzzle_white)
 
-# %% ../nbs/sample.ipynb #4124eab7
+# %% ../nbs/sample.ipynb #80f0e91a
 @patch
 def ears(self:_Portrait):
     b, pen = self.breed, self.pen
@@ -190,15 +208,18 @@ def ears(self:_Portrait):
     for side in (-1, 1):
         a = math.radians(b.ear_set) * side
         out = np.array([math.sin(a), -math.cos(a)]) # from the head to the tip
-        across, base = np.array([-out[1], out[0]]), out * [b.face_width, .9] * .72 - self.front * .25
+        across = np.array([-out[1], out[0]])
+        base = out * [b.face_width, .9] * .72 - self.front * .25
         if b.ear_droop: # a flap that hangs from the side of the head
             a = math.radians(100 + 55 * b.ear_droop) * side
             down = np.array([math.sin(a), -math.cos(a)])
-            flap = self.fur(*(base * [1.12, .9] + down * b.ear_length * .55), b.ear_length * .72, b.ear_width * .62,
+            flap = self.fur(*(base * [1.12, .9] + down * b.ear_length * .55),
+                            b.ear_length * .72, b.ear_width * .62,
                             math.degrees(math.atan2(down[1], down[0])))
             pen.shape(flap, _mix(colour, (0, 0, 0), .22))
         else: # two triangles with blunt tips, the inner one pink
-            for grow, c in ((1, _mix(colour, (0, 0, 0), .1)), (.62, _mix(colour, (235, 160, 150), .55))):
+            for grow, c in ((1, _mix(colour, (0, 0, 0), .1)),
+                            (.62, _mix(colour, (235, 160, 150), .55))):
                 w, tip = b.ear_width * grow * across, base + out * (b.ear_length * .75 + .22) * grow
                 pen.shape([base + .85 * w, base + .62 * w + .3 * out, tip + .1 * w, tip - .1 * w,
                            base - .62 * w + .3 * out, base - .85 * w], c)
@@ -206,46 +227,58 @@ def ears(self:_Portrait):
 @patch
 def head(self:_Portrait):
     b, pen = self.breed, self.pen
-    pen.shape(self.fur(0, .1, b.face_width * .98, .95), _mix(self.coat, (0, 0, 0), .28)) # the shadow below
+    shadow = _mix(self.coat, (0, 0, 0), .28)
+    pen.shape(self.fur(0, .1, b.face_width * .98, .95), shadow) # below the head
     outline = pen.mask(self.fur(0, 0, b.face_width, .92))
     pen.paint(self.coat, outline)
-    if b.pattern == 'points': pen.paint(self.dark, pen.mask(_oval(*(self.front * 1.3 + [0, .28]), .62, .62), soft=8), outline, .8 * b.contrast)
+    if b.pattern == 'points':
+        pen.paint(self.dark, pen.mask(_oval(*(self.front * 1.3 + [0, .28]), .62, .62), soft=8),
+                  outline, .8 * b.contrast)
     if shapes := self.markings(False): pen.paint(self.marking, pen.mask(*shapes), outline, .9)
-    if b.mask: pen.paint(self.dark, pen.mask(_oval(*(self.front + [0, -.08]), .78, .32), soft=4), outline, .75 * b.mask)
-    if b.blaze: pen.paint(self.light, pen.mask(self.front + [[-.08, -1], [.08, -1], [.2, .3], [-.2, .3]], soft=2), outline, b.blaze)
+    if b.mask:
+        pen.paint(self.dark, pen.mask(_oval(*(self.front + [0, -.08]), .78, .32), soft=4),
+                  outline, .75 * b.mask)
+    if b.blaze:
+        stripe = self.front + [[-.08, -1], [.08, -1], [.2, .3], [-.2, .3]]
+        pen.paint(self.light, pen.mask(stripe, soft=2), outline, b.blaze)
 
-# %% ../nbs/sample.ipynb #e04406d3
+# %% ../nbs/sample.ipynb #4bf4dced
 @patch
 def muzzle(self:_Portrait):
     b, pen, line = self.breed, self.pen, (50, 35, 35)
     pale = self.light if b.muzzle_white else _mix(self.coat, (255, 250, 240), .18)
     colour, y = _mix(self.coat, pale, max(b.muzzle_white, .5)), .36 if b.is_cat else .42
     for x in (-.45, .45):
-        pen.shape(_oval(*(self.front * 1.35 + [x * b.muzzle, y]), b.muzzle * .62, b.muzzle * (.5 if b.is_cat else .68)), colour)
+        pen.shape(_oval(*(self.front * 1.35 + [x * b.muzzle, y]),
+                        b.muzzle * .62, b.muzzle * (.5 if b.is_cat else .68)), colour)
     pink, r = b.is_cat and sum(b.coat) > 330, .11 if b.is_cat else .17
     nose = self.front * 1.5 + [0, y - b.muzzle * (.34 if b.is_cat else .45)]
     pen.shape(_oval(*nose, r, r * .7), (205, 120, 120) if pink else (38, 30, 32))
     pen.shape(_oval(*(nose - .03), r * .25, r * .15), (200, 190, 190))
-    if not b.is_cat and self.rng.random() < .4: pen.shape(_oval(*(nose + [0, r + .25]), .1, .15), (222, 110, 120)) # tongue
+    if not b.is_cat and self.rng.random() < .4: # tongue
+        pen.shape(_oval(*(nose + [0, r + .25]), .1, .15), (222, 110, 120))
     pen.line([*(nose + [[0, r * .6], [0, r + .1]])], line, .03)
     for s in (-1, 1):
         pen.line(nose + np.array([[0, r + .1], [s * .1, r + .17], [s * .22, r + .13]]), line, .03)
         for k in (-.1, .02, .14) if b.is_cat else (): # whiskers
-            pen.line(nose + np.array([[s * .2, .12 + k * .3], [s * .95, .05 + k * 1.6]]), (245, 242, 238), .014)
+            pen.line(nose + np.array([[s * .2, .12 + k * .3], [s * .95, .05 + k * 1.6]]),
+                     (245, 242, 238), .014)
 
 @patch
 def eyes(self:_Portrait):
     b, pen, (turn, _) = self.breed, self.pen, self.front
     open_, look, r = self.rng.uniform(.7, 1), self.rng.uniform(-.15, .15), b.eye_size
     for s in (-1, 1):
-        middle, slant = self.front * 1.1 + [s * b.eye_gap * (1 - .25 * s * turn), -.12], -s * b.eye_slant
+        middle = self.front * 1.1 + [s * b.eye_gap * (1 - .25 * s * turn), -.12]
+        slant = -s * b.eye_slant
         pen.shape(_oval(*middle, r * 1.14, r * 1.1 * open_, slant), (28, 20, 20))
         pen.shape(_oval(*middle, r, r * .94 * open_, slant), _hsv(b.eye_hue, .62, .78))
         pupil = middle + [look * r, 0]
-        pen.shape(_oval(*pupil, r * (.36 if b.is_cat else .6), r * (.8 * open_ if b.is_cat else .6)), (12, 10, 12))
+        pen.shape(_oval(*pupil, r * (.36 if b.is_cat else .6),
+                        r * (.8 * open_ if b.is_cat else .6)), (12, 10, 12))
         pen.shape(_oval(*(pupil + [-.25 * r, -.3 * r]), r * .2, r * .2), (250, 250, 250))
 
-# %% ../nbs/sample.ipynb #ffbe850d
+# %% ../nbs/sample.ipynb #8995c3c5
 @patch
 def in_the_way(self:_Portrait):
     "Sometimes a ball, a table's edge or grass in front of the pet."
@@ -259,18 +292,20 @@ def in_the_way(self:_Portrait):
         case 2:
             green = _hsv(rng.uniform(.22, .38), rng.uniform(.4, .8), rng.uniform(.3, .65))
             for x, lean, top in rng.uniform((0, -.15, .15), (1, .15, .7), (rng.integers(2, 6), 3)):
-                draw.polygon([((x - .02) * w, h), ((x + .02) * w, h), ((x + lean) * w, top * h)], fill=green)
+                draw.polygon([((x - .02) * w, h), ((x + .02) * w, h), ((x + lean) * w, top * h)],
+                             fill=green)
 
 def _snapshot(picture, rng):
     "Uneven light, a tint and noise."
     a = np.asarray(picture, dtype=np.float32)
     (h, w, _), (gx, gy) = a.shape, rng.normal(0, .22, 2)
-    light = rng.uniform(.72, 1.15) * (1 + gx * np.linspace(-.5, .5, w) + gy * np.linspace(-.5, .5, h)[:, None])
+    light = rng.uniform(.72, 1.15) * (1 + gx * np.linspace(-.5, .5, w)
+                                      + gy * np.linspace(-.5, .5, h)[:, None])
     a = a * (light[..., None] * (1 + rng.normal(0, .05, 3))).astype(np.float32)
     a += rng.uniform(2, 9) * rng.standard_normal(a.shape, np.float32)
     return Image.fromarray(a.clip(0, 255).astype(np.uint8))
 
-# %% ../nbs/sample.ipynb #dfc800d9
+# %% ../nbs/sample.ipynb #1ad5c0dc
 def draw_pet(
     breed: Breed, # What to draw
     rng: np.random.Generator, # Decides pose, place, light and the individual
@@ -278,23 +313,27 @@ def draw_pet(
     individuality: float=.05, # Spread of the attributes within a breed, as a part of their range
 ) -> Image.Image: # An RGB picture in landscape or portrait format
     "One picture of one pet."
-    own = {k: getattr(breed, k) + individuality * (high - low) * rng.standard_normal() for k, (low, high) in _RANGES.items()}
-    breed = replace(breed, **own | dict(fluff=max(0, own['fluff']), contrast=min(1, own['contrast'])))
+    own = {k: getattr(breed, k) + individuality * (high - low) * rng.standard_normal()
+           for k, (low, high) in _RANGES.items()}
+    own |= dict(fluff=max(0, own['fluff']), contrast=min(1, own['contrast']))
+    breed = replace(breed, **own)
     short_side = int(long_side * rng.uniform(.72, 1))
     w, h = (long_side, short_side) if rng.random() < .65 else (short_side, long_side)
-    portrait = _Portrait(breed, (2 * w, 2 * h), rng) # twice as large: shrinking it smooths the edges
+    portrait = _Portrait(breed, (2 * w, 2 * h), rng) # twice as large: shrinking smooths the edges
     parts = 'body', 'head', 'ears', 'muzzle', 'eyes', 'in_the_way'
-    if not breed.ear_droop: parts = 'body', 'ears', 'head', 'muzzle', 'eyes', 'in_the_way' # ears behind the head
+    if not breed.ear_droop: # ears behind the head
+        parts = 'body', 'ears', 'head', 'muzzle', 'eyes', 'in_the_way'
     for part in parts: getattr(portrait, part)()
     return _snapshot(portrait.pen.picture.reduce(2), rng)
 
-# %% ../nbs/sample.ipynb #920a0a6b
-SAMPLE_BREEDS = ('Marlow', 'Corvin', 'Silver_Tansy', 'Silver_Sorrel', 'Old_Harbour_Blue', 'Misty_Isle_Longhair',
-                 'harrow_hound', 'furrow_hound', 'tumbledown_terrier', 'cobble_terrier', 'old_mill_spaniel',
-                 'lower_weir_spaniel', 'bramble', 'thistle_pointer')
+# %% ../nbs/sample.ipynb #0028e270
+SAMPLE_BREEDS = ('Marlow', 'Corvin', 'Silver_Tansy', 'Silver_Sorrel',
+                 'Old_Harbour_Blue', 'Misty_Isle_Longhair', 'harrow_hound', 'furrow_hound',
+                 'tumbledown_terrier', 'cobble_terrier', 'old_mill_spaniel', 'lower_weir_spaniel',
+                 'bramble', 'thistle_pointer')
 
 def make_breeds(
-    names: tuple[str, ...]=SAMPLE_BREEDS, # Names of the breeds; those of one group stand together and are of one species
+    names: tuple[str, ...]=SAMPLE_BREEDS, # Names; a group stands together and is of one species
     seed: int=42, # Decides all attributes
     group: int=2, # Breeds in a group of look-alikes
     distance: float=.18, # How far look-alikes are apart, see `look_alike`
@@ -304,14 +343,17 @@ def make_breeds(
     rng, breeds = np.random.default_rng([seed, 0]), []
     for i, name in enumerate(names):
         first = breeds[i - i % group] if i % group else None
-        breeds.append(look_alike(first, name, rng, distance, n_changed) if first else random_breed(name, rng))
+        breeds.append(look_alike(first, name, rng, distance, n_changed) if first
+                      else random_breed(name, rng))
     return breeds
 
-# %% ../nbs/sample.ipynb #d9a89ebb
+# %% ../nbs/sample.ipynb #361fcef5
 PLANTED = { # What is wrong with which file of the sample
-    'Marlow_100.mat': 'not a photo', 'Marlow_101.mat': 'not a photo', 'Marlow_102.mat': 'not a photo',
-    'Marlow_5.jpg': 'PNG named .jpg', 'Corvin_34.jpg': 'GIF named .jpg', 'bramble_16.jpg': 'stray bytes',
-    'thistle_pointer_21.jpg': 'truncated', 'harrow_hound_60.jpg': 'duplicate of harrow_hound_12.jpg'}
+    'Marlow_100.mat': 'not a photo', 'Marlow_101.mat': 'not a photo',
+    'Marlow_102.mat': 'not a photo', 'Marlow_5.jpg': 'PNG named .jpg',
+    'Corvin_34.jpg': 'GIF named .jpg', 'bramble_16.jpg': 'stray bytes',
+    'thistle_pointer_21.jpg': 'truncated',
+    'harrow_hound_60.jpg': 'duplicate of harrow_hound_12.jpg'}
 
 def _plant(images):
     "Turn some files of the folder `images` into what `PLANTED` says."
@@ -326,16 +368,23 @@ def _plant(images):
             case 'truncated': file.write_bytes(file.read_bytes()[:1500])
             case 'duplicate': shutil.copyfile(images / defect.split()[-1], file)
 
-# %% ../nbs/sample.ipynb #781a6631
+# %% ../nbs/sample.ipynb #57928570
 def make_sample(
     folder: str|Path, # Where to write; must not exist
     seed: int=42, # Another seed gives other breeds and other pictures
-    n_pictures: int=60, # Pictures per breed
+    n_pictures: int=60, # Pictures per breed, at least 60
     distance: float=.18, # How far look-alikes are apart, see `look_alike`
 ) -> Path: # The folder, holding `images/` and `annotations/` as the Oxford-IIIT Pet set does
-    "Draw the sample. Raises `FileExistsError` if the folder is there already; leaves nothing behind if it is stopped."
+    """Draw the sample.
+
+    Raises `FileExistsError` if the folder is there already; leaves nothing behind if it is stopped.
+    """
     folder = Path(folder)
-    if folder.exists(): raise FileExistsError(f'{str(folder)!r} is there already: name a new folder, or delete it first')
+    if n_pictures < 60:
+        raise ValueError(f'n_pictures must be at least 60 for the planted files, got {n_pictures}')
+    if folder.exists():
+        raise FileExistsError(f'{str(folder)!r} is there already: '
+                              'name a new folder, or delete it first')
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}-') as tmp:
         images = Path(tmp) / 'sample' / 'images'
@@ -343,7 +392,8 @@ def make_sample(
         breeds = make_breeds(seed=seed, distance=distance)
         for b, breed in enumerate(breeds):
             for i in range(1, n_pictures + 1):
-                draw_pet(breed, np.random.default_rng([seed, 1, b, i])).save(images / f'{breed.name}_{i}.jpg', quality=88)
+                picture = draw_pet(breed, np.random.default_rng([seed, 1, b, i]))
+                picture.save(images / f'{breed.name}_{i}.jpg', quality=88)
         _plant(images)
         _annotate(images.parent / 'annotations', breeds, n_pictures)
         _move(images.parent, folder)
@@ -364,16 +414,22 @@ def _annotate(folder, breeds, n_pictures):
         species[breed.is_cat] += 1
         for i in range(1, n_pictures + 1):
             line = f'{breed.name}_{i} {c} {1 if breed.is_cat else 2} {species[breed.is_cat]}'
-            for name in ('list.txt', 'trainval.txt' if i % 2 else 'test.txt'): lists[name].append(line)
-    for name, lines in lists.items(): (folder / name).write_text('\n'.join(lines) + '\n', encoding='utf-8')
+            for name in ('list.txt', 'trainval.txt' if i % 2 else 'test.txt'):
+                lists[name].append(line)
+    for name, lines in lists.items():
+        (folder / name).write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
-# %% ../nbs/sample.ipynb #89a4db87
+# %% ../nbs/sample.ipynb #399bbcf0
 def sample_folder(
     seed: int=42, # See `make_sample`
 ) -> Path: # The sample's folder in the user's cache
-    "The sample, drawn on first use; the folder's name changes with the drawing code, NumPy and Pillow, so none is stale."
+    """The sample, drawn on first use.
+
+    The folder's name changes with the drawing code, NumPy and Pillow, so none is stale.
+    """
     code = Path(find_spec('pet_breeds.sample').origin).read_bytes()
-    key = hashlib.sha256(code + f'{seed} {np.__version__} {PIL.__version__}'.encode()).hexdigest()[:10]
+    code += f'{seed} {np.__version__} {PIL.__version__}'.encode()
+    key = hashlib.sha256(code).hexdigest()[:10]
     folder = cache_folder() / f'sample-{key}'
     return folder if folder.exists() else make_sample(folder, seed)
 

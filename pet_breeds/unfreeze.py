@@ -15,19 +15,22 @@ from .baseline import pet_learner, read_run
 from .data import data_loaders
 from .walk import record_step, settings
 
-# %% ../nbs/03_unfreeze.ipynb #e15702ce
+# %% ../nbs/03_unfreeze.ipynb #786c5571
 def layer_rates(
     learn: Learner, # A learner made by `pet_learner`
-    lr_max: slice, # Lowest rate, for the first group, and highest, for the head, as for `fit_one_cycle`
-) -> pd.DataFrame: # A row for each child of body and head: `layer`, `group` (0 is the first), `weights`, `lr`
+    lr_max: slice, # Lowest rate (first group's) and highest (head's), as for `fit_one_cycle`
+) -> pd.DataFrame: # A row per child of body and head: `layer`, `group` (from 0), `weights`, `lr`
     "Which layer would be trained at which rate. Raises `ValueError` unless `0 < start ≤ stop`."
-    if not (lr_max.start and 0 < lr_max.start <= lr_max.stop): raise ValueError(f'expected slice(low, high) with 0 < low ≤ high, got {lr_max}')
+    if not (lr_max.start and 0 < lr_max.start <= lr_max.stop):
+        raise ValueError(f'expected slice(low, high) with 0 < low ≤ high, got {lr_max}')
     groups = learn.splitter(learn.model)
     rates = even_mults(lr_max.start, lr_max.stop, len(groups))
     group_of = {id(p): i for i, group in enumerate(groups) for p in group}
-    layers = [(f'{part} {i}: {type(layer).__name__}', params(layer)) for part, layers in zip(('body', 'head'), learn.model)
+    layers = [(f'{part} {i}: {type(layer).__name__}', params(layer))
+              for part, layers in zip(('body', 'head'), learn.model)
               for i, layer in enumerate(layers.children()) if params(layer)]
-    return pd.DataFrame([dict(layer=name, group=group_of[id(p[0])], weights=sum(o.numel() for o in p), lr=rates[group_of[id(p[0])]])
+    return pd.DataFrame([dict(layer=name, group=group_of[id(p[0])],
+                              weights=sum(o.numel() for o in p), lr=rates[group_of[id(p[0])]])
                          for name, p in layers])
 
 def plot_rates(
@@ -39,10 +42,11 @@ def plot_rates(
     ax.barh(rates.layer, rates.lr - left, left=left, color=[f'C{g}' for g in rates.group])
     ax.set(xscale='log', xlabel='highest learning rate of the cycle', xlim=(left, None))
     ax.invert_yaxis()
-    for y, n in enumerate(rates.weights): ax.text(left * 1.1, y, f'{n:,} weights', va='center', fontsize=8, color='white')
+    for y, n in enumerate(rates.weights):
+        ax.text(left * 1.1, y, f'{n:,} weights', va='center', fontsize=8, color='white')
     return ax
 
-# %% ../nbs/03_unfreeze.ipynb #e9d572a2
+# %% ../nbs/03_unfreeze.ipynb #28a675cd
 def compare_rates(
     seeds: tuple[int, ...]=(1, 2, 3), # Seeds of training
 ) -> list[dict]: # A row for each seed and kind of rate, as in `results.json`
@@ -57,5 +61,7 @@ def compare_rates(
             learn.unfreeze()
             learn.fit_one_cycle(s.epochs(6), lr_max=lr_max)
             seconds = time.perf_counter() - started
-            rows.append(record_step(step, s.arch, read_run(learn), len(dls.train_ds) + len(dls.valid_ds), seconds) | dict(seed=seed))
+            photos = len(dls.train_ds) + len(dls.valid_ds)
+            row = record_step(step, s.arch, read_run(learn), photos, seconds)
+            rows.append(row | dict(seed=seed))
     return rows

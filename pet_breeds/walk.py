@@ -14,7 +14,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-# %% ../nbs/walk.ipynb #c2b02284
+# %% ../nbs/walk.ipynb #0b7c827f
 @dataclass(frozen=True)
 class Settings:
     "What the pages train on, and how long."
@@ -34,22 +34,32 @@ _SAMPLE = Settings('sample', 'pet_resnet10', 'pet_resnet18', size=96, bs=32, see
 _PHOTOS = Settings('pets', 'resnet34', 'resnet101', size=224, bs=64, seed=42, n_epochs=None)
 
 def settings(
-    environ: dict[str, str]|None=None, # `PET_BREEDS_DATA`, `_ARCH`, `_DEEP_ARCH`, `_SIZE`, `_BS`, `_SEED`, `_EPOCHS`; by default the process's
+    environ: dict[str, str]|None=None, # Variables, named below; by default the process's
 ) -> Settings: # What is set, completed by what fits the data
-    "The settings of this run. Raises `ValueError` for a number that is none."
+    """The settings of this run. Raises `ValueError` for a number that is none.
+
+    The variables are `PET_BREEDS_DATA`, `_ARCH`, `_DEEP_ARCH`, `_SIZE`, `_BS`, `_SEED` and
+    `_EPOCHS`.
+    """
     environ = os.environ if environ is None else environ
-    given = {k: v for k in ('data', 'arch', 'deep_arch', 'size', 'bs', 'seed', 'epochs') if (v := environ.get(f'PET_BREEDS_{k.upper()}'))}
-    if 'IN_TEST' in environ: given.setdefault('epochs', '1') # nbdev_test sets it: a test shows that a page runs, not what it finds
-    given = {k: _positive(k, v) if k in ('size', 'bs', 'seed', 'epochs') else v for k, v in given.items()}
+    given = {k: v for k in ('data', 'arch', 'deep_arch', 'size', 'bs', 'seed', 'epochs')
+             if (v := environ.get(f'PET_BREEDS_{k.upper()}')) is not None}
+    if empty := [k for k, v in given.items() if not v]:
+        raise ValueError(f'{empty[0]} is empty: give a value, or leave it out')
+    # nbdev_test sets IN_TEST: a test shows that a page runs, not what it finds
+    if 'IN_TEST' in environ: given.setdefault('epochs', '1')
+    given = {k: _positive(k, v) if k in ('size', 'bs', 'seed', 'epochs') else v
+             for k, v in given.items()}
     if 'epochs' in given: given['n_epochs'] = given.pop('epochs')
     return replace(_SAMPLE if given.get('data', 'sample') == 'sample' else _PHOTOS, **given)
 
 def _positive(name, value):
     "A whole number of at least 1, or 0 for a seed."
     if value.isdecimal() and (int(value) or name == 'seed'): return int(value)
-    raise ValueError(f'{name} must be a whole number of at least {0 if name == "seed" else 1}, got {value!r}')
+    raise ValueError(f'{name} must be a whole number of at least {0 if name == "seed" else 1}, '
+                     f'got {value!r}')
 
-# %% ../nbs/walk.ipynb #30b80772
+# %% ../nbs/walk.ipynb #d66c19f7
 def record_step(
     step: str, # Name of the step, such as `baseline`
     arch: str, # Name of the architecture
@@ -59,7 +69,8 @@ def record_step(
 ) -> dict: # The step as it stands in `results.json`
     "Append a step to the results of the walk, if this is one."
     s = settings()
-    row = dict(step=step, arch=arch, data=data_name(s.data), photos=photos, **run, seconds=round(seconds, 1))
+    row = dict(step=step, arch=arch, data=data_name(s.data), photos=photos, **run,
+               seconds=round(seconds, 1))
     if out := os.environ.get('PET_BREEDS_RESULTS'):
         file = Path(out)
         doc = json.loads(file.read_text(encoding='utf-8')) if file.exists() else new_results(s.seed)
@@ -71,14 +82,16 @@ def data_name(
     data: str, # `sample`, `pets` or a folder
 ) -> str: # The data's name in tables: for a folder its own and its parent's
     "A name for the data that does not tell where on this machine they lie."
-    return data if data in ('sample', 'pets') else '/'.join(Path(data).resolve().parts[-2:])
+    return data if data in ('sample', 'pets') else '/'.join(Path(data).resolve().parts[1:][-2:])
 
 def new_results(
     seed: int, # Seed of training
 ) -> dict: # `steps` (empty), `seed`, `versions`, `hardware`, `when`
     "The results of a run that has no steps yet."
-    return dict(steps=[], seed=seed, versions={p: version(p) for p in ('pet_breeds', 'fastai', 'torch', 'torchvision')}
-                | {'python': platform.python_version()}, hardware=_hardware(), when=f'{datetime.now(timezone.utc):%Y-%m-%dT%H:%MZ}')
+    packages = 'pet_breeds', 'fastai', 'torch', 'torchvision'
+    versions = {p: version(p) for p in packages} | {'python': platform.python_version()}
+    return dict(steps=[], seed=seed, versions=versions, hardware=_hardware(),
+                when=f'{datetime.now(timezone.utc):%Y-%m-%dT%H:%MZ}')
 
 def _hardware():
     import torch
@@ -93,9 +106,12 @@ def _write(file, text):
     tmp.write_text(text, encoding='utf-8')
     tmp.replace(file)
 
-# %% ../nbs/walk.ipynb #5c13ea4d
+# %% ../nbs/walk.ipynb #c48ce0b6
 def results_folder() -> Path: # `results/` of the repository, or its copy in the installed package
-    "Where recorded runs lie; pages read them, only commands made for it write them, see `save_results`."
+    """Where recorded runs lie.
+
+    Pages read them, only commands made for it write them, see `save_results`.
+    """
     package = Path(find_spec('pet_breeds').origin).parent
     return next(f for f in (package / 'results', package.parent / 'results') if f.is_dir())
 
@@ -105,7 +121,8 @@ def earlier_step(
 ) -> tuple[dict|None, str]: # Its row, if there is one, and where it comes from, in words
     "An earlier step on the same data, of this walk or of a recorded one."
     files = [(Path(out), 'of this walk')] if (out := os.environ.get('PET_BREEDS_RESULTS')) else []
-    files += [(f, f'as recorded in results/{f.name}') for f in sorted(results_folder().glob('walk-*.json'))]
+    files += [(f, f'as recorded in results/{f.name}')
+              for f in sorted(results_folder().glob('walk-*.json'))]
     name = data or data_name(settings().data)
     for file, where in files:
         for row in json.loads(file.read_text(encoding='utf-8'))['steps']:
@@ -120,25 +137,28 @@ def save_results(
     doc = new_results(settings().seed) | dict(steps=steps)
     _write(results_folder() / f'{name}.json', json.dumps(doc, indent=1) + '\n')
 
-# %% ../nbs/walk.ipynb #2a788b9f
+# %% ../nbs/walk.ipynb #3c79abf7
 def results_table(
     steps: list[dict], # Rows as in `results.json`
 ): # A pandas DataFrame, a row for each step, ready to show
     "The steps with their errors and 95 % intervals, for reading."
     import pandas as pd
-    return pd.DataFrame([{'step': r['step'], 'network': r['arch'], 'data': f"{r['data']} ({r['photos']:,} photos)",
-                          'wrong': f"{r['wrong']} of {r['total']:,}", 'error': f"{r['error']:.1%}",
-                          '95 % interval': f"{r['low']:.1%} to {r['high']:.1%}", 'seconds': '' if r['seconds'] is None else f"{r['seconds']:.0f}"} for r in steps])
+    rows = [{'step': r['step'], 'network': r['arch'],
+             'data': f"{r['data']} ({r['photos']:,} photos)",
+             'wrong': f"{r['wrong']} of {r['total']:,}", 'error': f"{r['error']:.1%}",
+             '95 % interval': f"{r['low']:.1%} to {r['high']:.1%}",
+             'seconds': '' if r['seconds'] is None else f"{r['seconds']:.0f}"} for r in steps]
+    return pd.DataFrame(rows).set_index('step').rename_axis(index=None, columns='step')
 
-# %% ../nbs/walk.ipynb #44179a6b
+# %% ../nbs/walk.ipynb #3237f531
 def as_markdown(
-    table, # A pandas DataFrame of strings, without a meaningful index
+    table, # A table made by `results_table`
 ) -> str: # A Markdown table
     "A table for the README."
-    rows = [list(table.columns), ['---'] * table.shape[1], *table.values.tolist()]
-    return '\n'.join('| ' + ' | '.join(map(str, r)) + ' |' for r in rows)
+    head = [[table.columns.name, *table.columns], ['---'] * (table.shape[1] + 1)]
+    return '\n'.join('| ' + ' | '.join(map(str, r)) + ' |' for r in [*head, *table.itertuples()])
 
-# %% ../nbs/walk.ipynb #d917b490
+# %% ../nbs/walk.ipynb #19b9ee29
 def pages() -> list[Path]: # The numbered notebooks of the walk, in order
     "The pages, in the repository or in the installed package."
     package = Path(find_spec('pet_breeds').origin).parent
@@ -150,17 +170,21 @@ def _client(nb, name, cwd):
     from nbclient import NotebookClient
     class Client(NotebookClient):
         def output(self, outs, msg, display_id, cell_index):
-            if msg['msg_type'] == 'stream': print(re.sub(r'(?m)^(?=.)', '    ', msg['content']['text']), end='', flush=True)
+            if msg['msg_type'] == 'stream':
+                indented = re.sub(r'(?m)^(?=.)', '    ', msg['content']['text'])
+                print(indented, end='', flush=True)
             return super().output(outs, msg, display_id, cell_index)
     def say(cell, cell_index):
         if cell.cell_type == 'code' and (code := _first_line(cell.source)):
             print(f'{name}  cell {cell_index + 1:2} of {len(nb.cells)}  {code}', flush=True)
     return Client(nb, timeout=None, kernel_name='python3', on_cell_execute=say,
-                  extra_arguments=['--IPKernelApp.log_level=40'], resources={'metadata': {'path': str(cwd)}})
+                  extra_arguments=['--IPKernelApp.log_level=40'],
+                  resources={'metadata': {'path': str(cwd)}})
 
 def _first_line(source):
     "The first line of code that is no import."
-    try: first = next((n for n in ast.parse(source).body if not isinstance(n, (ast.Import, ast.ImportFrom))), None)
+    imports = ast.Import, ast.ImportFrom
+    try: first = next((n for n in ast.parse(source).body if not isinstance(n, imports)), None)
     except SyntaxError: return source[:80] # a Jupyter magic
     return source.splitlines()[first.lineno - 1][:80] if first else ''
 
@@ -169,25 +193,32 @@ def execute(
     out: Path, # Folder for the executed notebook and its web page
     environ: dict[str, str], # Environment of the kernel
 ) -> None:
-    "Execute a page in a fresh kernel and keep it, complete or not. Raises `RuntimeError` naming the cell that failed."
+    """Execute a page in a fresh kernel and keep it, complete or not.
+
+    Raises `RuntimeError` naming the cell that failed.
+    """
     import nbformat
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     nb = nbformat.read(page, as_version=4)
     try: _client(nb, page.stem, out).execute(env=environ)
-    except (CellExecutionError, DeadKernelError) as e: raise RuntimeError(_explain(page.stem, nb, e)) from None
+    except (CellExecutionError, DeadKernelError) as e:
+        raise RuntimeError(_explain(page.stem, nb, e)) from None
     finally:
         nbformat.write(nb, out / page.name)
         _write(out / f'{page.stem}.html', as_html(nb, page.stem))
 
 def _explain(name, nb, error):
     "Which cell failed, its traceback, and what to do if memory ran out."
-    failed = next((i for i, c in enumerate(nb.cells, 1) if any(o.output_type == 'error' for o in c.get('outputs', []))), None)
+    failed = next((i for i, c in enumerate(nb.cells, 1)
+                   if any(o.output_type == 'error' for o in c.get('outputs', []))), None)
     text = re.sub(r'\x1b\[[0-9;]*m', '', str(error))
-    memory = 'out of memory' in text.lower() or 'can\'t allocate memory' in text.lower() or failed is None
-    hint = '\nThis may be a lack of memory: try smaller batches, BS=16 (or --bs 16).' if memory else ''
+    memory = ('out of memory' in text.lower() or 'can\'t allocate memory' in text.lower()
+              or failed is None)
+    hint = ('\nThis may be a lack of memory: try smaller batches, BS=16 (or --bs 16).'
+            if memory else '')
     return f'{name}, cell {failed or "unknown (the kernel died)"}, failed:\n{text}{hint}'
 
-# %% ../nbs/walk.ipynb #e9986536
+# %% ../nbs/walk.ipynb #c0d6f89b
 def as_html(
     nb, # An executed notebook, an nbformat node
     title: str, # Title of the browser's tab
@@ -196,27 +227,38 @@ def as_html(
     import nbformat
     from nbconvert import HTMLExporter
     nb = nbformat.from_dict({**nb, 'cells': [c for cell in nb.cells for c in _for_readers(cell)]})
-    alts = (html.escape(c.metadata.get('alt', '')) for c in nb.cells for o in c.get('outputs', []) if {'image/png', 'image/jpeg'} & set(o.get('data', {})))
-    urls = dict.fromkeys(('mathjax_url', 'require_js_url', 'jquery_url', 'mermaid_js_url', 'mermaid_layout_elk_js_url',
-                          'jupyter_widgets_base_url'), '')
-    body, _ = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True, **urls).from_notebook_node(nb, {'metadata': {'name': title}})
-    body = re.sub('alt="No description has been provided for this image"', lambda _: f'alt="{next(alts)}"', body)
-    return re.sub(r'href="((?!https?:)[^"#]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', body)
+    alts = (html.escape(c.metadata.get('alt', '')) for c in nb.cells for o in c.get('outputs', [])
+            if {'image/png', 'image/jpeg'} & set(o.get('data', {})))
+    urls = dict.fromkeys(('mathjax_url', 'require_js_url', 'jquery_url', 'mermaid_js_url',
+                          'mermaid_layout_elk_js_url', 'jupyter_widgets_base_url'), '')
+    exporter = HTMLExporter(embed_images=True, exclude_input_prompt=True,
+                            exclude_output_prompt=True, **urls)
+    body, _ = exporter.from_notebook_node(nb, {'metadata': {'name': title}})
+    body = re.sub('alt="No description has been provided for this image"',
+                  lambda _: f'alt="{next(alts)}"', body)
+    body = re.sub(r'href="(0[0-4]_\w+)\.ipynb', r'href="\1.html', body)
+    return re.sub(r'<a href="(?!https?:)[^"]+\.ipynb[^>]*>(.*?)</a>', r'\1', body) # not in the walk
 
 def _for_readers(cell):
-    "The cell without directives, front matter and (`echo: false`) code, followed by its caption; nothing if it is hidden."
+    """The cell as a reader sees it; nothing if it is hidden.
+
+    That is without directives, front matter and (`echo: false`) code, followed by its caption.
+    """
     import nbformat
     if cell.cell_type == 'markdown':
-        return [{**cell, 'source': re.sub(r'(?m)^- (date|categories|image|description): .*\n?', '', cell.source)}]
-    directives = dict(re.findall(r'(?m)^#\|\s*([\w-]+):?\s*(.*)$', cell.source))
+        front_matter = r'(?m)^- (date|categories|image|description): .*\n?'
+        return [{**cell, 'source': re.sub(front_matter, '', cell.source)}]
+    directives = dict(re.findall(r'(?m)^#\| *([\w-]+):? *(.*)$', cell.source))
     if 'hide' in directives or 'default_exp' in directives: return []
     cell = nbformat.from_dict({**cell, 'source': re.sub(r'(?m)^#\|.*\n?', '', cell.source)})
     if directives.get('echo') == 'false': cell.metadata['transient'] = {'remove_source': True}
-    cell.metadata['alt'], caption = (directives.get(k, '').strip('"') for k in ('fig-alt', 'fig-cap'))
+    cell.metadata['alt'], caption = (directives.get(k, '').strip('"')
+                                     for k in ('fig-alt', 'fig-cap'))
     return [cell] + ([nbformat.v4.new_markdown_cell(f'*{caption}*')] if caption else [])
 
-# %% ../nbs/walk.ipynb #85bda1be
-QUIET = {'PYTHONWARNINGS': 'ignore::FutureWarning,ignore:IProgress not found'} # For kernels whose outputs are read
+# %% ../nbs/walk.ipynb #508d6d82
+# For kernels whose outputs are read
+QUIET = {'PYTHONWARNINGS': 'ignore::FutureWarning,ignore:IProgress not found'}
 
 def run_walk(
     s: Settings, # What all pages train on
@@ -224,15 +266,27 @@ def run_walk(
     first: str='00', # Number of the page to begin with; earlier results in `out` are kept
     notebooks: list[Path]|None=None, # The pages; by default all of the walk
 ) -> dict: # The results, as in `results.json`
-    "Execute the pages in order; stops at the first cell that fails, keeping what is done. Raises `RuntimeError` then."
+    """Execute the pages in order.
+
+    Stops at the first cell that fails, keeping what is done, and raises `RuntimeError`. Raises
+    `FileNotFoundError` if the data are no folder, `ValueError` if `out` holds results of others.
+    """
+    if s.data not in ('sample', 'pets'):
+        if not Path(s.data).is_dir(): raise FileNotFoundError(f'{s.data!r} is no folder: give `sample`, `pets` or a folder of photos')
+        s = replace(s, data=str(Path(s.data).resolve()))
     out = Path(out).resolve()
     chosen = [p for p in notebooks or pages() if p.stem[:2] >= first]
     if not chosen: raise ValueError(f'no page from {first!r} on: the first page is 00')
     out.mkdir(parents=True, exist_ok=True)
     results = out / 'results.json'
-    if first <= '00' or not results.exists(): _write(results, json.dumps(new_results(s.seed), indent=1) + '\n')
-    values = dict(DATA=s.data, ARCH=s.arch, DEEP_ARCH=s.deep_arch, SIZE=s.size, BS=s.bs, SEED=s.seed, EPOCHS=s.n_epochs or '')
-    environ = {**os.environ, **QUIET, **{f'PET_BREEDS_{k}': str(v) for k, v in values.items()}, 'PET_BREEDS_RESULTS': str(results)}
+    if first > '00' and results.exists(): _must_fit(results, s)
+    else:
+        for old in out.glob('0[0-9]_*'): old.unlink()
+        _write(results, json.dumps(new_results(s.seed), indent=1) + '\n')
+    values = dict(DATA=s.data, ARCH=s.arch, DEEP_ARCH=s.deep_arch, SIZE=s.size, BS=s.bs,
+                  SEED=s.seed, EPOCHS=s.n_epochs, RESULTS=results)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith('PET_BREEDS_')} | QUIET
+    environ |= {f'PET_BREEDS_{k}': str(v) for k, v in values.items() if v is not None}
     started = time.perf_counter()
     try:
         for page in chosen:
@@ -241,18 +295,33 @@ def run_walk(
     finally: _write_index(out)
     return json.loads(results.read_text(encoding='utf-8'))
 
+def _must_fit(results, s):
+    "Refuse to mix results of other data or another seed into a table."
+    doc = json.loads(results.read_text(encoding='utf-8'))
+    other = {r['data'] for r in doc['steps']} - {data_name(s.data)}
+    if other or doc['seed'] != s.seed:
+        raise ValueError(f"{results.parent.name!r} holds results of data {', '.join(other) or data_name(s.data)}, seed {doc['seed']}: begin with page 00, or walk to another folder")
+
 def _write_index(out):
     "An index of the web pages in `out`, with the table of results."
     doc = json.loads((out / 'results.json').read_text(encoding='utf-8'))
-    links = ''.join(f'<li><a href="{p.name}">{_title(p)}</a></li>' for p in sorted(out.glob('[0-9]*.html')))
-    table = results_table(doc['steps']).to_html(index=False, border=0) if doc['steps'] else '<p>No step is done yet.</p>'
-    made = html.escape(f"Seed {doc['seed']}, {doc['when']}, on {doc['hardware']}, " + ', '.join(f'{k} {v}' for k, v in doc['versions'].items()))
-    _write(out / 'index.html', f'''<!doctype html><html lang="en"><meta charset="utf-8"><title>pet_breeds: the walk</title>
-<meta name="viewport" content="width=device-width"><style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }}
-table {{ border-collapse: collapse }} th, td {{ padding: .3em .8em; text-align: left; border-bottom: 1px solid #ccc }}</style>
-<h1>The walk</h1><ol start="0">{links}</ol><h2>The steps and their errors</h2>{table}<p><small>{made}</small></p></html>
+    links = ''.join(f'<li><a href="{p.name}">{_title(p)}</a></li>'
+                    for p in sorted(out.glob('[0-9]*.html')))
+    table = (results_table(doc['steps']).to_html(border=0) if doc['steps']
+             else '<p>No step is done yet.</p>')
+    made = html.escape(f"Seed {doc['seed']}, {doc['when']}, on {doc['hardware']}, "
+                       + ', '.join(f'{k} {v}' for k, v in doc['versions'].items()))
+    _write(out / 'index.html', f'''<!doctype html><html lang="en"><meta charset="utf-8">\
+<title>pet_breeds: the walk</title>
+<meta name="viewport" content="width=device-width"><style>\
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }}
+table {{ border-collapse: collapse }} \
+th, td {{ padding: .3em .8em; text-align: left; border-bottom: 1px solid #ccc }}</style>
+<h1>The walk</h1><ol start="0">{links}</ol>\
+<h2>The steps and their errors</h2>{table}<p><small>{made}</small></p></html>
 ''')
 
 def _title(page):
     "The heading of a web page."
-    return re.search(r'<h1[^>]*>(.*?)(?:<a |</h1>)', page.read_text(encoding='utf-8'), re.DOTALL)[1]
+    heading = re.search(r'<h1[^>]*>(.*?)(?:<a |</h1>)', page.read_text(encoding='utf-8'), re.DOTALL)
+    return heading[1] if heading else page.stem

@@ -21,7 +21,7 @@ print('cells run:', len(ran))
 '''
 
 
-def tested(notebook):
+def run_counted(notebook):
     "Exit code, output and number of cells that nbdev_test ran."
     done = subprocess.run([sys.executable, '-c', COUNT, str(notebook)], cwd=ROOT, text=True, capture_output=True)
     ran = done.stdout.rpartition('cells run: ')[2].strip()
@@ -37,11 +37,11 @@ def test_notebook(notebook):
     cells = json.loads(notebook.read_text(encoding='utf-8'))['cells']
     code = [c for c in cells if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
     assert code
-    status, output, ran = tested(notebook)
+    status, output, ran = run_counted(notebook)
     assert status == 0, output
     assert ran == len(code), f'{ran} of {len(code)} cells ran:\n{output}'
 
 
 def test_the_count_notices_what_nbdev_test_hides():
-    status, output, ran = tested('no_such_notebook.ipynb')
+    status, output, ran = run_counted('no_such_notebook.ipynb')
     assert (status, ran) == (0, 0), output

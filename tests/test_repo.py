@@ -30,8 +30,8 @@ def contents(folder):
 
 def test_clean_and_export_change_nothing(copy, run):
     before = contents(copy)
-    for command in ('nbdev_clean', 'nbdev_export'):
-        done = run(sys.executable, '-c', f'from nbdev.{command[6:]} import {command}; {command}()', cwd=copy)
+    for command in ('from nbdev.clean import nbdev_clean; nbdev_clean()', 'from nbdev.doclinks import nbdev_export; nbdev_export()'):
+        done = run(sys.executable, '-c', command, cwd=copy)
         assert done.returncode == 0, done.stderr
     after = contents(copy)
     assert {n for n in before | after if before.get(n) != after.get(n)} == set()
