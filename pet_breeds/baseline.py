@@ -46,7 +46,7 @@ def _log(row):
     print(f'epoch {epoch}: train loss {train_loss:.3f}, valid loss {valid_loss:.3f}, '
           f'error {error:.1%}, {duration}', flush=True)
 
-# %% ../nbs/01_baseline.ipynb #f9ba4d73
+# %% ../nbs/01_baseline.ipynb #abcd1e7e
 def error_interval(
     wrong: int, # Number of photos that got a wrong breed
     total: int, # Number of photos
@@ -59,7 +59,7 @@ def error_interval(
     if not 0 <= wrong <= total or not total:
         raise ValueError(f'expected 0 ≤ wrong ≤ total and total > 0, got {wrong} of {total}')
     ci = binomtest(wrong, total).proportion_ci(confidence, method='wilson')
-    return ci.low, ci.high
+    return float(ci.low), float(ci.high)
 
 # %% ../nbs/01_baseline.ipynb #5e5cbea8
 def read_run(

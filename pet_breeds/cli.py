@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'walk', 'train', 'sample']
 
-# %% ../nbs/cli.ipynb #551671ca
-import json, os, shutil, sys, time, traceback
+# %% ../nbs/cli.ipynb #9e150734
+import json, sys, time, traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -89,14 +89,15 @@ def train(
                f"error {doc['error']:.1%} ({doc['low']:.1%} to {doc['high']:.1%}); "
                f"written to {out}")
 
-# %% ../nbs/cli.ipynb #1a3d250d
+# %% ../nbs/cli.ipynb #75e23850
 def _train(data, out, arch, epochs, freeze_epochs, lr, seed, size, bs, split, label):
     "Train, and write `out` whole or not at all; returns what `model.json` holds."
     from fastai.vision.all import parent_label, set_seed
     from safetensors.torch import save_model
     from pet_breeds.baseline import pet_learner, read_run
     from pet_breeds.data import breed_name, data_loaders
-    from pet_breeds.walk import data_name, new_results, settings
+    from pet_breeds.runs import new_folder, run_of, write_run
+    from pet_breeds.walk import data_name, settings
     given = dict(DATA=data, ARCH=arch, SIZE=size, BS=bs)
     s = settings({f'PET_BREEDS_{k}': str(v) for k, v in given.items() if v is not None})
     set_seed(seed, reproducible=True)
@@ -105,26 +106,14 @@ def _train(data, out, arch, epochs, freeze_epochs, lr, seed, size, bs, split, la
     learn = pet_learner(dls, s.arch)
     started = time.perf_counter()
     learn.fine_tune(epochs, base_lr=lr, freeze_epochs=freeze_epochs)
-    about = new_results(seed) | dict(
-        arch=s.arch, data=data_name(s.data), photos=len(dls.train_ds) + len(dls.valid_ds),
-        breeds=list(dls.vocab), split=split, size=s.size, bs=s.bs, epochs=epochs,
-        freeze_epochs=freeze_epochs, lr=lr, seconds=round(time.perf_counter() - started, 1),
-        **read_run(learn))
-    del about['steps']
-    with _new_folder(out) as tmp:
+    run = run_of(learn, seed, arch=s.arch, data=data_name(s.data),
+                 photos=len(dls.train_ds) + len(dls.valid_ds), breeds=list(dls.vocab), split=split,
+                 size=s.size, bs=s.bs, epochs=epochs, freeze_epochs=freeze_epochs, lr=lr,
+                 seconds=round(time.perf_counter() - started, 1), **read_run(learn))
+    with new_folder(out) as tmp:
         save_model(learn.model, str(tmp / 'model.safetensors'))
-        (tmp / 'model.json').write_text(json.dumps(about, indent=1) + '\n', encoding='utf-8')
-    return about
-
-@contextmanager
-def _new_folder(out:Path) -> Iterator[Path]:
-    "A temporary folder beside `out` that becomes `out` at the end, or vanishes."
-    tmp = out.with_name(f'.{out.name}-{os.getpid()}')
-    tmp.mkdir(parents=True)
-    try:
-        yield tmp
-        tmp.rename(out)
-    finally: shutil.rmtree(tmp, ignore_errors=True)
+        write_run(run, tmp)
+    return run.about
 
 # %% ../nbs/cli.ipynb #8a228882
 @app.command()
