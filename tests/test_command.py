@@ -49,11 +49,22 @@ def test_train_on_real_photos(command, photos, torch_home, tmp_path):
 
 
 @pytest.mark.slow
-def test_walk_on_real_photos(command, photos, torch_home, tmp_path):
+def test_walk_on_real_photos(run, photos, torch_home, tmp_path):
     "The first two pages at 128 pixels with phases of one epoch."
-    done = command('walk', '--data', photos, '--out', tmp_path / 'walk', '--arch', 'resnet18', '--deep-arch', 'resnet18', '--size', '128',
-                   '--bs', '32', '--epochs', '1', env={**os.environ, 'TORCH_HOME': str(torch_home)})
+    code = """import sys
+from pet_breeds.walk import pages, run_walk, settings
+keys = dict(DATA=sys.argv[1], ARCH='resnet18', DEEP_ARCH='resnet18', SIZE='128', BS='32', EPOCHS='1')
+run_walk(settings({f'PET_BREEDS_{k}': v for k, v in keys.items()}), sys.argv[2], notebooks=pages()[:2])"""
+    out = tmp_path / 'walk'
+    done = run(sys.executable, '-c', code, photos, out, env={**os.environ, 'TORCH_HOME': str(torch_home)})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    doc = json.loads((tmp_path / 'walk/results.json').read_text())
-    assert doc['steps'][0]['step'] == 'baseline' and doc['steps'][0]['data'] == 'shared/pets'
-    assert all(0 < r['low'] < r['error'] < r['high'] < 1 for r in doc['steps'])
+    step, = json.loads((out / 'results.json').read_text())['steps']
+    assert (step['step'], step['data'], step['photos']) == ('baseline', 'shared/pets', 680)
+    assert 0 < step['low'] < step['error'] < step['high'] < .6
+    assert {p.name for p in out.glob('*.html')} == {'00_data.html', '01_baseline.html', 'index.html'}
+
+
+@pytest.mark.slow
+def test_plain_nbdev_test(run, root):
+    done = run('nbdev_test', cwd=root)
+    assert (done.returncode, done.stdout.strip()) == (0, 'Success.'), done.stderr
