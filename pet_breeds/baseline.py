@@ -33,7 +33,7 @@ def pet_learner(
     dls: DataLoaders, # See `data_loaders`
     arch: str, # Name of the architecture, see `get_arch`
     pretrained: bool=True, # Whether the body starts with what it learned elsewhere; frozen then
-    **kwargs, # For fastai's `vision_learner`
+    **kwargs: object, # For fastai's `vision_learner`
 ) -> Learner: # A learner with `error_rate` as metric
     "A network for the breeds in `dls`, ready to be trained."
     learn = vision_learner(dls, get_arch(arch), metrics=error_rate, pretrained=pretrained, **kwargs)
@@ -51,6 +51,7 @@ def error_interval(
     wrong: int, # Number of photos that got a wrong breed
     total: int, # Number of photos
     confidence: float=.95, # Probability that such an interval holds the true error
+    method: str='wilson', # `wilson`, or `exact` (Clopper and Pearson 1934: never too narrow)
 ) -> tuple[float, float]: # Lower and upper bound, fractions
     """Wilson's interval for an error rate (Wilson 1927; computed by scipy).
 
@@ -58,7 +59,7 @@ def error_interval(
     """
     if not 0 <= wrong <= total or not total:
         raise ValueError(f'expected 0 ≤ wrong ≤ total and total > 0, got {wrong} of {total}')
-    ci = binomtest(wrong, total).proportion_ci(confidence, method='wilson')
+    ci = binomtest(wrong, total).proportion_ci(confidence, method)
     return float(ci.low), float(ci.high)
 
 # %% ../nbs/01_baseline.ipynb #5e5cbea8
@@ -104,8 +105,8 @@ def compare_with(
 # %% ../nbs/01_baseline.ipynb #70dca1fe
 def plot_losses(
     learn: Learner, # A learner after a training run
-    ax=None, # Where to draw; a new figure by default
-): # The matplotlib axes
+    ax: plt.Axes|None=None, # Where to draw; a new figure by default
+) -> plt.Axes: # Where it was drawn
     "The losses of the last training run by epoch; the training loss is fastai's smoothed one."
     ax, r = ax or plt.subplots(figsize=(6, 3.5))[1], learn.recorder
     steps = len(learn.dls.train)

@@ -182,7 +182,7 @@ def _labels(photos, label):
 
 # %% ../nbs/00_data.ipynb #aede99d5
 def as_jpeg(
-    figure=None, # A matplotlib figure, or the current one
+    figure: plt.Figure|None=None, # What to convert; by default the current figure
 ) -> Picture: # To be shown as the cell's output
     "The figure as a JPEG picture, for grids of photos; closes it."
     figure, buffer = figure or plt.gcf(), io.BytesIO()

@@ -90,8 +90,8 @@ def suggestions(
 def plot_curve(
     curve: LRCurve, # See `find_lr`
     rates: dict[str, float], # Rates to mark, by name
-    ax=None, # Where to draw; a new figure by default
-): # The matplotlib axes
+    ax: plt.Axes|None=None, # Where to draw; a new figure by default
+) -> plt.Axes: # Where it was drawn
     "The finder's curve with suggested rates on it."
     ax = ax or plt.subplots(figsize=(6.5, 3.5))[1]
     lrs, losses = curve.lrs.numpy(), curve.losses.numpy()

@@ -47,14 +47,15 @@ def digest(
 def run_of(
     learn: Learner, # A trained learner, see `pet_learner`
     seed: int, # Seed of the training
-    **settings, # What else is to be kept: architecture, split, schedule, seconds …
+    **settings: object, # What else is to be kept: architecture, split, schedule, seconds …
 ) -> Run: # Its predictions on the validation photos
     "What a learner predicts for the photos that it was not trained on."
     with learn.removed_cbs(learn.recorder): probs, truth = learn.get_preds()
     items = [ds.items for ds in (learn.dls.train_ds, learn.dls.valid_ds)]
     root = os.path.commonpath([p.parent for part in items for p in part])
     names = [[p.relative_to(root).as_posix() for p in part] for part in items]
-    about = new_results(seed) | settings | dict(zip(('train_photos', 'valid_photos'), map(digest, names)))
+    digests = dict(train_photos=digest(names[0]), valid_photos=digest(names[1]))
+    about = new_results(seed) | settings | digests
     del about['steps']
     return Run(names[1], list(learn.dls.vocab), truth.numpy(), probs.numpy(), about)
 
@@ -64,7 +65,8 @@ def new_folder(
     folder: Path, # Will exist at the end of the `with` block
 ) -> Iterator[Path]: # A temporary folder beside it, to be filled
     "A folder that appears whole or not at all. Raises `FileExistsError` if it is there already."
-    if folder.exists(): raise FileExistsError(f'{str(folder)!r} is there already: name a new folder')
+    if folder.exists():
+        raise FileExistsError(f'{str(folder)!r} is there already: name a new folder')
     tmp = folder.with_name(f'.{folder.name}-{os.getpid()}')
     tmp.mkdir(parents=True)
     try:

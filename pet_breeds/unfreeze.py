@@ -35,7 +35,7 @@ def layer_rates(
 
 def plot_rates(
     rates: pd.DataFrame, # See `layer_rates`
-): # The matplotlib axes
+) -> plt.Axes: # Where it was drawn
     "Layers against learning rates, the first layer on top."
     _, ax = plt.subplots(figsize=(7, .32 * len(rates) + .8))
     left = rates.lr.min() / 3 # a logarithmic axis has no zero to start from
