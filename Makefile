@@ -1,4 +1,4 @@
-# make walk · test · test-all · lab · pages · docs · record · record-experiments · difficulty · backbones
+# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · difficulty · backbones
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
@@ -9,7 +9,7 @@ WALK = $(PET_BREEDS) walk --out "$(OUT)" $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCH),--arch "$(ARCH)") $(if $(DEEP_ARCH),--deep-arch "$(DEEP_ARCH)") $(if $(SIZE),--size "$(SIZE)") \
   $(if $(BS),--bs "$(BS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(FROM),--from "$(FROM)")
 
-.PHONY: walk test test-all test-slow lab pages docs record record-experiments difficulty backbones
+.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps difficulty backbones
 
 walk: $(READY)
 	$(WALK)
@@ -46,6 +46,10 @@ record: $(READY)
 record-experiments: $(READY)
 	$(PY) -c 'from pet_breeds.unfreeze import compare_rates; from pet_breeds.walk import save_results; save_results("rates", compare_rates())'
 	$(PY) -c 'from pet_breeds.resnet101_fp16 import compare_precisions; from pet_breeds.walk import save_results; save_results("precision", compare_precisions())'
+
+# Every step, judged on all photos over several seeds: hours; goes on where it was stopped. NAME=steps-sample or steps-shared-pets
+record-steps: $(READY)
+	$(PY) -c 'import sys; from pet_breeds.steps import RECORDS, record_steps; record_steps(sys.argv[1], **RECORDS[sys.argv[1]])' $(NAME)
 
 # How hard the sample is: walks on samples of other seeds than the shipped one.
 difficulty: $(READY)
