@@ -23,10 +23,11 @@ setup(
     url=c['git_url'],
     python_requires='>=' + c['min_python'],
     install_requires=shlex.split(c['requirements']),
-    extras_require={'dev': shlex.split(c['dev_requirements'])},
+    extras_require={'doctor': shlex.split(c['doctor_requirements']),
+                    'dev': shlex.split(c['dev_requirements'] + ' ' + c['doctor_requirements'])},
     entry_points={'console_scripts': c['console_scripts'].split()},
     # The pages and the recorded runs travel with the package, so that `pet_breeds walk` works when installed.
     packages=['pet_breeds', 'pet_breeds.nbs', 'pet_breeds.results'],
     package_dir={'pet_breeds.nbs': 'nbs', 'pet_breeds.results': 'results'},
-    package_data={'pet_breeds': ['weights/*'], 'pet_breeds.nbs': ['0*.ipynb'], 'pet_breeds.results': ['*.json']},
+    package_data={'pet_breeds': ['weights/*'], 'pet_breeds.nbs': ['0[0-4]_*.ipynb'], 'pet_breeds.results': ['*.json']},
 )
