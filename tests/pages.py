@@ -6,6 +6,7 @@ python tests/pages.py --readme   only make the README, from the outputs that nbs
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,10 @@ def readme():
 
 
 def write_readme():
+    "By Quarto where it is installed, else by nbconvert; a test compares the README with the latter's text."
+    if shutil.which('quarto'):
+        from nbdev.quarto import nbdev_readme
+        return nbdev_readme.__wrapped__()
     text, pictures = readme()
     (ROOT / 'README.md').write_text(text, encoding='utf-8')
     for path, data in pictures.items():
