@@ -92,13 +92,15 @@ def plot_curve(
     rates: dict[str, float], # Rates to mark, by name
     ax: plt.Axes|None=None, # Where to draw; a new figure by default
 ) -> plt.Axes: # Where it was drawn
-    "The finder's curve with suggested rates on it."
+    "The finder's curve with suggested rates on it, cut off where the loss explodes."
     ax = ax or plt.subplots(figsize=(6.5, 3.5))[1]
     lrs, losses = curve.lrs.numpy(), curve.losses.numpy()
     ax.plot(lrs, losses, color='0.4')
     for (name, lr), colour, marker in zip(rates.items(), ('C0', 'C1', 'C2', 'C3'), 'osD^'):
         ax.plot(lr, np.interp(np.log(lr), np.log(lrs), losses), marker, color=colour, markersize=9,
                 label=f'{name}: {lr:.1e}', linestyle='')
-    ax.set(xscale='log', xlabel='learning rate', ylabel='smoothed training loss (nats)')
+    top = 1.3 * losses[:losses.argmin() + 1].max() # the explosion leaves the picture
+    ax.set(xscale='log', xlabel='learning rate', ylabel='smoothed training loss (nats)',
+           ylim=(None, top))
     ax.legend()
     return ax
