@@ -1,4 +1,4 @@
-# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · difficulty · backbones
+# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · difficulty · backbones
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
@@ -9,7 +9,7 @@ WALK = $(PET_BREEDS) walk --out "$(OUT)" $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCH),--arch "$(ARCH)") $(if $(DEEP_ARCH),--deep-arch "$(DEEP_ARCH)") $(if $(SIZE),--size "$(SIZE)") \
   $(if $(BS),--bs "$(BS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(FROM),--from "$(FROM)")
 
-.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps difficulty backbones
+.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos difficulty backbones
 
 walk: $(READY)
 	$(WALK)
@@ -50,6 +50,11 @@ record-experiments: $(READY)
 # Every step, judged on all photos over several seeds: hours; goes on where it was stopped. NAME=steps-sample or steps-shared-pets
 record-steps: $(READY)
 	$(PY) -c 'import sys; from pet_breeds.steps import RECORDS, record_steps; record_steps(sys.argv[1], **RECORDS[sys.argv[1]])' $(NAME)
+
+# The pages beyond the walk, on real photos: features and doubt.
+record-photos: $(READY)
+	$(PY) -c 'from pet_breeds.features import record_features; record_features()'
+	$(PY) -c 'from pet_breeds.doubt import head_runs, record_doubt; record_doubt("doubt-shared-pets", head_runs("../shared/pets", "resnet18", 128, 32), "resnet18 with reconstructed ImageNet weights (top-1 65.8 % as published, the originals 69.8 %), on 680 photos of the Oxford-IIIT Pet set")'
 
 # How hard the sample is: walks on samples of other seeds than the shipped one.
 difficulty: $(READY)

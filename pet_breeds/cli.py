@@ -84,6 +84,8 @@ def train(
     split: Literal['random', 'stratified', 'official'] = 'random',
     label: Annotated[Literal['name', 'folder'], typer.Option(
         help='Where the breed stands: in the name of the file or of the folder')] = 'name',
+    frozen: Annotated[bool, typer.Option(
+        '--frozen', help='Train no network: fit a logistic regression to its features')] = False,
     exclude: Annotated[Path|None, typer.Option(
         help='List of photos to leave out, as `doctor` writes it')] = None,
     as_json: Annotated[bool, typer.Option(
@@ -91,7 +93,7 @@ def train(
 ) -> None:
     "Train a network, or one for each seed, and write weights, predictions and a description."
     plan = dict(data=data, arch=arch, epochs=epochs, freeze_epochs=freeze_epochs, lr=lr, size=size,
-                bs=bs, split=split, label=label, exclude=exclude and str(exclude))
+                bs=bs, split=split, label=label, exclude=exclude and str(exclude), frozen=frozen)
     outs = {out: seed} if seeds == 1 else {out / f'seed-{s}': s for s in range(seed, seed + seeds)}
     with _reported(as_json):
         if seeds == 1 and out.exists():
@@ -118,9 +120,17 @@ def _train(out, seed, plan):
     from pet_breeds.walk import data_name, settings
     s = settings({f'PET_BREEDS_{k.upper()}': str(plan[k]) for k in ('data', 'arch', 'size', 'bs')
                   if plan[k] is not None})
-    set_seed(seed, reproducible=True)
     label = parent_label if plan['label'] == 'folder' else breed_name
     exclude = read_exclusions(plan['exclude']) if plan['exclude'] else ()
+    if plan['frozen']:
+        from pet_breeds.features import train_frozen
+        with new_folder(out) as tmp:
+            run = train_frozen(s.data, s.arch, s.size, plan['split'], label, seed,
+                               tmp / 'model.safetensors', exclude)
+            run.about['mean_class_accuracy'] = mean_class_accuracy(run)
+            write_run(run, tmp)
+        return
+    set_seed(seed, reproducible=True)
     dls = data_loaders(s.data, s.size, s.bs, plan['split'], label, exclude=exclude)
     learn = pet_learner(dls, s.arch)
     started = time.perf_counter()

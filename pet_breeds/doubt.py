@@ -71,10 +71,10 @@ def reliability(
 # %% ../nbs/07_doubt.ipynb #ba3178d0
 def plot_reliability(
     table: pd.DataFrame, # See `reliability`
-    ax=None, # Where to draw; a new figure by default
+    ax: plt.Axes|None=None, # Where to draw; a new figure by default
     label: str='photos', # For the legend
     color: str='C0', # A matplotlib colour
-): # The matplotlib axes
+) -> plt.Axes: # Where it was drawn
     "Success against confidence, with 95 % Wilson intervals; honest is the diagonal."
     ax, table = ax or plt.subplots(figsize=(5, 4.5))[1], table[table['count'] > 0]
     right = (table['count'] * table.accuracy).round().astype(int)
