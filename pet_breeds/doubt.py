@@ -226,9 +226,11 @@ def threshold_for(
     """The threshold that answers most while the error stays within bounds, luck included.
 
     Clopper–Pearson bounds at fixed coverages, after Bonferroni (Geifman and El-Yaniv 2017;
-    Angelopoulos et al. 2021). Raises `ValueError` if no threshold can promise it.
+    Angelopoulos et al. 2021). Raises `ValueError` if no threshold can promise it,
+    or for an error or a number of looks out of range.
     """
     if not 0 < error < 1: raise ValueError(f'error must lie between 0 and 1, got {error}')
+    if looks < 1: raise ValueError(f'looks must be at least 1, got {looks}')
     surest = np.sort(_answers(probs, truth)[0])[::-1]
     each = 1 - (1 - certainty) / looks
     for look in range(looks, 0, -1):
