@@ -114,7 +114,7 @@ def plot_losses(
             color='C0', label='training loss (smoothed)')
     ax.plot([i / steps for i in r.iters], [v[1] for v in r.values], 'o-',
             color='C1', label='validation loss')
-    ax.set(xlabel='epoch', ylabel='cross-entropy (nats)', ylim=(0, None))
+    ax.set(xlabel='epochs done', ylabel='cross-entropy (nats)', ylim=(0, None))
     ax.legend()
     return ax
 

@@ -28,6 +28,7 @@ from PIL import Image, ImageOps
 from .backbones import BACKBONES
 from .baseline import error_interval
 from .data import breed_name, data_loaders
+from .resnet101_fp16 import fast_bfloat16
 from .runs import Run, digest
 from .sample import cache_folder
 from .walk import data_name, new_results, save_results
@@ -114,17 +115,12 @@ def frozen_features(
     """
     return _features(photos, arch, size, bs, precision, fresh)[0]
 
-def _fast_bfloat16():
-    "Whether this CPU has instructions for it; a timing would be a coin toss on a busy machine."
-    able = getattr(torch.cpu, 'get_capabilities', dict)()
-    return any(able.get(k) for k in ('amx_bf16', 'avx512_bf16', 'bf16'))
-
 def _features(photos, arch, size, bs=64, precision='auto', fresh=False):
     "The features, and how they were made; the seconds are those of the computation, once."
     for name, value in (('photos', len(photos)), ('size', size), ('bs', bs)):
         if value < 1: raise ValueError(f'{name}: at least 1 is needed, got {value}')
     if precision == 'auto':
-        half = default_device().type == 'cpu' and _fast_bfloat16()
+        half = default_device().type == 'cpu' and fast_bfloat16()
         precision = 'bfloat16' if half else 'float32'
     if precision not in ('float32', 'bfloat16'):
         raise ValueError(f'unknown precision {precision!r}: give auto, float32 or bfloat16')

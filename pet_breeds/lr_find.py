@@ -98,7 +98,8 @@ def plot_curve(
     ax.plot(lrs, losses, color='0.4')
     for (name, lr), colour, marker in zip(rates.items(), ('C0', 'C1', 'C2', 'C3'), 'osD^'):
         ax.plot(lr, np.interp(np.log(lr), np.log(lrs), losses), marker, color=colour, markersize=9,
-                label=f'{name}: {lr:.1e}', linestyle='')
+                label=f'{"minimum / 10" if name == "minimum" else name}: {lr:.1e}',
+                linestyle='')
     top = 1.3 * losses[:losses.argmin() + 1].max() # the explosion leaves the picture
     ax.set(xscale='log', xlabel='learning rate', ylabel='smoothed training loss (nats)',
            ylim=(None, top))

@@ -39,11 +39,16 @@ def plot_rates(
     "Layers against learning rates, the first layer on top."
     _, ax = plt.subplots(figsize=(7, .32 * len(rates) + .8))
     left = rates.lr.min() / 3 # a logarithmic axis has no zero to start from
-    ax.barh(rates.layer, rates.lr - left, left=left, color=[f'C{g}' for g in rates.group])
-    ax.set(xscale='log', xlabel='highest learning rate of the cycle', xlim=(left, None))
+    names = 'early layers', 'late layers', 'head'
+    for g, rows in rates.groupby('group'):
+        ax.barh(rows.layer, rows.lr - left, left=left, color=f'C{g}',
+                label=names[g] if rates.group.max() == 2 else f'group {g}')
+    ax.set(xscale='log', xlabel='highest learning rate of the cycle',
+           xlim=(left, 8 * rates.lr.max())) # room for the numbers
     ax.invert_yaxis()
-    for y, n in enumerate(rates.weights):
-        ax.text(left * 1.1, y, f'{n:,} weights', va='center', fontsize=8, color='white')
+    for y, (lr, n) in enumerate(zip(rates.lr, rates.weights)):
+        ax.text(1.1 * lr, y, f'{n:,} weights', va='center', fontsize=8)
+    ax.legend(loc='upper right')
     return ax
 
 # %% ../nbs/03_unfreeze.ipynb #28a675cd
