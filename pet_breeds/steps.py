@@ -153,7 +153,7 @@ def _enter(doc, step, seed, fold, wrong, seconds):
     for i, w in zip(fold, wrong): marks[i] = str(w)
     row['wrong'], row['seconds'] = ''.join(marks), round(row['seconds'] + seconds, 1)
 
-# %% ../nbs/steps.ipynb #179d56e6
+# %% ../nbs/steps.ipynb #c025fd09
 RECORDS = { # What `make record-steps` records under which name
     'steps-sample': dict(data='sample', arch='pet_resnet10', deep_arch='pet_resnet18', size=96,
                          n_folds=2, seeds=(1, 2, 3, 4, 5)),
@@ -163,11 +163,16 @@ RECORDS = { # What `make record-steps` records under which name
 def read_steps(
     name: str, # Name of the file, without `.json`
     folder: Path|None=None, # Where it lies; by default `results/`
-) -> tuple[dict, dict[str, np.ndarray]]: # The document; for each step, wrong or not, (seeds, photos)
-    "A record, as far as it is complete: seeds that are not judged on all photos are left out."
+) -> tuple[dict, dict[str, np.ndarray]]: # The document; per step wrong or not, (seeds, photos)
+    """A record as far as it goes: the seeds that judged all photos.
+
+    If there is none yet, the first seed, on the photos that it has judged.
+    """
     file = (folder or results_folder()) / f'{name}.json'
     doc = json.loads(file.read_text(encoding='utf-8'))
-    complete = [r for r in doc['runs'] if '.' not in r['wrong']]
+    rows = [r for r in doc['runs'] if '.' not in r['wrong']]
+    rows = rows or [r for r in doc['runs'] if r['seed'] == doc['runs'][0]['seed']]
+    judged = [i for i in range(len(doc['photos'])) if all(r['wrong'][i] != '.' for r in rows)]
     wrong = {}
-    for r in complete: wrong.setdefault(r['step'], []).append([m == '1' for m in r['wrong']])
-    return doc, {step: np.array(rows) for step, rows in wrong.items()}
+    for r in rows: wrong.setdefault(r['step'], []).append([r['wrong'][i] == '1' for i in judged])
+    return doc, {step: np.array(w) for step, w in wrong.items()}
