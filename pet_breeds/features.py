@@ -132,7 +132,7 @@ def _features(photos, arch, size, bs=64, precision='auto', fresh=False):
         kept = x, time.perf_counter() - started
         _write_cache(file, *kept)
     x, seconds = kept
-    return x, dict(precision=precision, weights=body.source, feature_seconds=seconds)
+    return x, dict(precision=precision, weights=body.source, feature_seconds=round(seconds, 2))
 
 def _pixels(photo, size):
     "The middle 7/8 of a photo as a square, uint8, (size, size, 3)."
@@ -396,8 +396,8 @@ def train_frozen(
     head = fit_head(x[[row[p] for p in train]], [label(p) for p in train], seed=seed)
     seconds = how['feature_seconds'] + time.perf_counter() - started
     if head_file: write_head(head, head_file)
-    return _run(head, x[[row[p] for p in valid]], train, valid, label, seed, arch=arch, size=size, split=split,
-                data=data_name(str(data)), seconds=round(seconds, 1), **how)
+    return _run(head, x[[row[p] for p in valid]], train, valid, label, seed, arch=arch, size=size,
+                split=split, data=data_name(str(data)), seconds=round(seconds, 1), **how)
 
 def _run(head, x, train, valid, label, seed, **settings):
     "The predictions for the validation photos and their features `x`, with what is to be kept."
@@ -423,13 +423,14 @@ def record_features(
     split: str='random', # See `split_photos`; seed 42
     seed: int=42, # Seed of the cross-validation that chooses C
     name: str='features', # Name of the file in `results/`
-) -> list[dict]: # Rows as in `results.json`, with `C`, `feature_seconds` and `weights`
+) -> list[dict]: # Rows as in `results.json`, with `C`, `weights`, `load` of the machine and others
     "Fit heads on frozen features and keep their errors in `results/`; called by `make` only."
     keys = ('arch', 'data', 'photos', 'wrong', 'total', 'error', 'low', 'high', 'seconds',
             'feature_seconds', 'C', 'size', 'split', 'precision', 'weights')
     rows = []
     for arch in arches:
         about = train_frozen(data, arch, size, split, seed=seed).about
-        rows.append(dict(step='features') | {k: about[k] for k in keys})
+        rows.append(dict(step='features', load=round(os.getloadavg()[0], 1)) |
+                    {k: about[k] for k in keys})
     save_results(name, rows)
     return rows
