@@ -11,7 +11,7 @@ import time
 
 import torch
 from fastai.callback.channelslast import ChannelsLast
-from fastai.vision.all import Learner, set_seed
+from fastai.vision.all import Learner, default_device, set_seed
 from .baseline import compare_runs, error_interval, pet_learner, read_run
 from .data import data_loaders
 from .walk import record_step, settings
@@ -87,10 +87,11 @@ def compare_precisions(
 ) -> list[dict]: # Rows as in `results.json`, with `seed` and `gap` (validation minus training loss)
     "Train the deeper network for each seed in float32 and in 16 bits, on the data of `settings()`."
     s, rows = settings(), []
-    dls = data_loaders(s.data, s.size, s.bs)
+    half = 'float16' if default_device().type == 'cuda' else 'bfloat16'
     for seed in seeds:
-        for precision in ('float32', 'float16' if dls.device.type == 'cuda' else 'bfloat16'):
+        for precision in ('float32', half):
             set_seed(seed, reproducible=True)
+            dls = data_loaders(s.data, s.size, s.bs) # anew: loaders have a random state of their own
             learn, started = pet_learner(dls, s.deep_arch), time.perf_counter()
             mixed_precision(learn, precision)
             learn.fine_tune(s.epochs(6), freeze_epochs=s.epochs(3))

@@ -57,10 +57,10 @@ def compare_rates(
 ) -> list[dict]: # A row for each seed and kind of rate, as in `results.json`
     "Train with different rates for the layers and with one rate, on the data of `settings()`."
     s, rows = settings(), []
-    dls = data_loaders(s.data, s.size, s.bs)
     for seed in seeds:
         for step, lr_max in (('rates by depth', slice(1e-6, 1e-4)), ('one rate', 1e-4)):
             set_seed(seed, reproducible=True)
+            dls = data_loaders(s.data, s.size, s.bs) # anew: loaders have a random state of their own
             learn, started = pet_learner(dls, s.arch), time.perf_counter()
             learn.fit_one_cycle(s.epochs(3), 3e-3) # the same for both
             learn.unfreeze()
