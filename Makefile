@@ -4,10 +4,13 @@
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
 READY := $(if $(PYTHON),,.venv/installed)
 OUT ?= _walk
-PET_BREEDS = $(PY) -c 'from pet_breeds.cli import app; app()'
-WALK = $(PET_BREEDS) walk --out "$(OUT)" $(if $(DATA),--data "$(DATA)") \
-  $(if $(ARCH),--arch "$(ARCH)") $(if $(DEEP_ARCH),--deep-arch "$(DEEP_ARCH)") $(if $(SIZE),--size "$(SIZE)") \
-  $(if $(BS),--bs "$(BS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(FROM),--from "$(FROM)")
+# An option of `walk`, if its variable stands on the command line; the environment's ARCH or SIZE mean other things.
+given = $(if $(filter command,$(word 1,$(origin $(1)))),--$(2) "$($(1))")
+PET_BREEDS = "$(PY)" -c 'from pet_breeds.cli import app; app()'
+WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,ARCH,arch) \
+  $(call given,DEEP_ARCH,deep-arch) $(call given,SIZE,size) $(call given,BS,bs) $(call given,SEED,seed) \
+  $(call given,EPOCHS,epochs) $(call given,FROM,from)
+PYTEST = "$(PY)" -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
 .PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos difficulty backbones
 
@@ -15,26 +18,29 @@ walk: $(READY)
 	$(WALK)
 
 test: $(READY)
-	$(PY) -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
+	$(PYTEST)
 
 test-slow: $(READY)
-	$(PY) -m pytest -m slow
+	$(PYTEST) -m slow
 
 test-all: $(READY)
-	$(PY) -m pytest -m ''
+	$(PYTEST) -m ''
 
 lab: $(READY)
-	$(PY) -m jupyterlab nbs
+	"$(PY)" -m jupyterlab nbs
 
 # The outputs that the pages store: each notebook in a fresh kernel, on the sample.
 pages: $(READY)
-	$(PY) tests/pages.py $(PAGES)
+	"$(PY)" tests/pages.py $(PAGES)
 
-# The site; DATA=… executes the pages on it first.
+# The site, made in a copy so that no photo gets into the sources; DATA=… executes the pages on it first.
 docs: $(READY)
 	@command -v quarto >/dev/null || { echo 'the site needs Quarto 1.6 or newer on PATH: https://quarto.org/docs/get-started'; exit 3; }
-	$(if $(DATA),$(WALK) && cp "$(OUT)"/0*.ipynb nbs/)
-	$(PY) -c 'from nbdev.quarto import nbdev_docs; nbdev_docs()'
+	$(if $(DATA),$(WALK))
+	rm -rf "$(OUT)/site" && mkdir -p "$(OUT)/site" && git ls-files -z | xargs -0 cp --parents -Pt "$(OUT)/site"
+	$(if $(DATA),cp "$(OUT)"/0*.ipynb "$(OUT)/site/nbs/")
+	cd "$(OUT)/site" && "$(abspath $(PY))" -c 'from nbdev.quarto import nbdev_docs; nbdev_docs()'
+	@echo "open $(OUT)/site/_docs/index.html"
 
 # Keep a walk's results in the repository: make record NAME=walk-sample, or with DATA=… as for walk.
 record: $(READY)
@@ -44,29 +50,30 @@ record: $(READY)
 
 # The comparisons that are too long for the walk.
 record-experiments: $(READY)
-	$(PY) -c 'from pet_breeds.unfreeze import compare_rates; from pet_breeds.walk import save_results; save_results("rates", compare_rates())'
-	$(PY) -c 'from pet_breeds.resnet101_fp16 import compare_precisions; from pet_breeds.walk import save_results; save_results("precision", compare_precisions())'
+	"$(PY)" -c 'from pet_breeds.unfreeze import compare_rates; from pet_breeds.walk import save_results; save_results("rates", compare_rates())'
+	"$(PY)" -c 'from pet_breeds.resnet101_fp16 import compare_precisions; from pet_breeds.walk import save_results; save_results("precision", compare_precisions())'
 
 # Every step, judged on all photos over several seeds: hours; goes on where it was stopped. NAME=steps-sample or steps-shared-pets
 record-steps: $(READY)
-	$(PY) -c 'import sys; from pet_breeds.steps import RECORDS, record_steps; record_steps(sys.argv[1], **RECORDS[sys.argv[1]])' $(NAME)
+	@test -n "$(NAME)" || { echo 'say which: make record-steps NAME=steps-sample, or NAME=steps-shared-pets'; exit 2; }
+	"$(PY)" -c 'import sys; from pet_breeds.steps import RECORDS, record_steps; record_steps(sys.argv[1], **RECORDS[sys.argv[1]])' "$(NAME)"
 
 # The pages beyond the walk, on real photos: features and doubt.
 record-photos: $(READY)
-	$(PY) -c 'from pet_breeds.features import record_features; record_features()'
-	$(PY) -c 'from pet_breeds.doubt import head_runs, record_doubt; record_doubt("doubt-shared-pets", head_runs("../shared/pets", "resnet18", 128, 32), "resnet18 with reconstructed ImageNet weights (top-1 65.8 % as published, the originals 69.8 %), on 680 photos of the Oxford-IIIT Pet set")'
+	"$(PY)" -c 'from pet_breeds.features import record_features; record_features()'
+	"$(PY)" -c 'from pet_breeds.doubt import head_runs, record_doubt; record_doubt("doubt-shared-pets", head_runs("../shared/pets", "resnet18", 128, 32), "resnet18 with reconstructed ImageNet weights (top-1 65.8 % as published, the originals 69.8 %), on 680 photos of the Oxford-IIIT Pet set")'
 
 # How hard the sample is: walks on samples of other seeds than the shipped one.
 difficulty: $(READY)
 	for seed in 1 2 3; do \
-	  rm -rf $(OUT)/sample-$$seed && $(PET_BREEDS) sample $(OUT)/sample-$$seed --seed $$seed && \
-	  $(PET_BREEDS) walk --data $(OUT)/sample-$$seed --out $(OUT)/difficulty-$$seed --seed $$seed \
+	  rm -rf "$(OUT)/sample-$$seed" && $(PET_BREEDS) sample "$(OUT)/sample-$$seed" --seed $$seed && \
+	  $(PET_BREEDS) walk --data "$(OUT)/sample-$$seed" --out "$(OUT)/difficulty-$$seed" --seed $$seed \
 	    --arch pet_resnet10 --deep-arch pet_resnet18 --size 96 --bs 32 && \
-	  cp $(OUT)/difficulty-$$seed/results.json results/difficulty-$$seed.json || exit 1; done
+	  cp "$(OUT)/difficulty-$$seed/results.json" results/difficulty-$$seed.json || exit 1; done
 
 # The shipped weights, about half an hour on two cores.
 backbones: $(READY)
-	$(PY) -c 'from pet_breeds.backbones import make_backbones; make_backbones()'
+	"$(PY)" -c 'from pet_breeds.backbones import make_backbones; make_backbones()'
 
 .venv/installed: settings.ini setup.py
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pet_breeds needs Python 3.11 or newer; python3 is " + sys.version.split()[0])'

@@ -9,6 +9,7 @@ __all__ = ['app', 'walk', 'train', 'compare', 'doctor', 'sample']
 import json, sys, time, traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,9 +27,14 @@ def _reported(as_json:bool=False) -> Iterator[None]:
     except KeyboardInterrupt: _fail('stopped', 130)
     except OSError as e: _fail(str(e), 1)
     except (ValueError, RuntimeError) as e:
-        raised_in = traceback.extract_tb(e.__traceback__)[-1].filename
-        if 'pet_breeds' not in Path(raised_in).parts: raise
-        _fail(str(e), 1)
+        raised_in = Path(traceback.extract_tb(e.__traceback__)[-1].filename)
+        if raised_in.parent != Path(find_spec('pet_breeds').origin).parent: raise
+        _fail(str(e).replace('use `parent_label`', 'give `--label folder`'), 1)
+
+def _must_be_writable(*files:Path|None):
+    "Find a folder that is missing before the work, not after it."
+    for file in filter(None, files):
+        if not file.parent.is_dir(): raise typer.BadParameter(f'{str(file.parent)!r} is no folder')
 
 def _fail(message:str, code:int):
     typer.echo(f'pet_breeds: {message}', err=True)
@@ -43,7 +49,7 @@ def walk(
     arch: Annotated[str|None, typer.Option(help='Network of the first pages')] = None,
     deep_arch: Annotated[str|None, typer.Option(help='Network of the last page')] = None,
     size: Annotated[int|None, typer.Option(min=1, help='Side of the pictures, pixels')] = None,
-    bs: Annotated[int|None, typer.Option(min=1, help='Photos in a batch')] = None,
+    bs: Annotated[int|None, typer.Option(min=2, help='Photos in a batch')] = None,
     seed: Annotated[int|None, typer.Option(min=0, help='Seed of training')] = None,
     epochs: Annotated[int|None, typer.Option(min=1, help='Length of every training phase')] = None,
     first: Annotated[str, typer.Option('--from', help='Number of the page to begin with')] = '00',
@@ -80,7 +86,7 @@ def train(
     seed: Annotated[int, typer.Option(
         min=0, help='Seed of training; the split keeps its own, 42')] = 42,
     size: Annotated[int|None, typer.Option(min=1, help='Side of the pictures, pixels')] = None,
-    bs: Annotated[int|None, typer.Option(min=1, help='Photos in a batch')] = None,
+    bs: Annotated[int|None, typer.Option(min=2, help='Photos in a batch')] = None,
     split: Literal['random', 'stratified', 'official'] = 'random',
     label: Annotated[Literal['name', 'folder'], typer.Option(
         help='Where the breed stands: in the name of the file or of the folder')] = 'name',
@@ -99,9 +105,10 @@ def train(
         if seeds == 1 and out.exists():
             raise FileExistsError(f'{str(out)!r} is there already: name a new folder')
         todo = {o: s for o, s in outs.items() if not o.exists()}
+        for o in outs.keys() - todo.keys(): _must_fit(o, plan)
         if procs == 1:
             for o, s in todo.items(): _train(o, s, plan)
-        else: _train_side_by_side(todo, plan, procs)
+        else: _train_side_by_side(todo, plan, procs, as_json)
         docs = [json.loads((o / 'model.json').read_text(encoding='utf-8')) for o in outs]
         for o, doc in zip(outs, docs):
             print(f"{o}: error {doc['error']:.1%} ({doc['low']:.1%} to {doc['high']:.1%})")
@@ -116,43 +123,61 @@ def _train(out, seed, plan):
     from pet_breeds.compare import mean_class_accuracy
     from pet_breeds.data import breed_name, data_loaders
     from pet_breeds.doctor import read_exclusions
+    from pet_breeds.features import train_frozen
     from pet_breeds.runs import new_folder, run_of, write_run
     from pet_breeds.walk import data_name, settings
     s = settings({f'PET_BREEDS_{k.upper()}': str(plan[k]) for k in ('data', 'arch', 'size', 'bs')
                   if plan[k] is not None})
     label = parent_label if plan['label'] == 'folder' else breed_name
     exclude = read_exclusions(plan['exclude']) if plan['exclude'] else ()
-    if plan['frozen']:
-        from pet_breeds.features import train_frozen
-        with new_folder(out) as tmp:
-            run = train_frozen(s.data, s.arch, s.size, plan['split'], label, seed,
-                               tmp / 'model.safetensors', exclude)
-            run.about['mean_class_accuracy'] = mean_class_accuracy(run)
-            write_run(run, tmp)
-        return
-    set_seed(seed, reproducible=True)
-    dls = data_loaders(s.data, s.size, s.bs, plan['split'], label, exclude=exclude)
-    learn = pet_learner(dls, s.arch)
-    started = time.perf_counter()
-    learn.fine_tune(plan['epochs'], base_lr=plan['lr'], freeze_epochs=plan['freeze_epochs'])
-    fitted = dict(arch=s.arch, data=data_name(s.data), size=s.size, bs=s.bs, breeds=list(dls.vocab),
-                  photos=len(dls.train_ds) + len(dls.valid_ds),
-                  seconds=round(time.perf_counter() - started, 1))
-    run = run_of(learn, seed, **(plan | fitted), **read_run(learn))
-    run.about['mean_class_accuracy'] = mean_class_accuracy(run)
-    with new_folder(out) as tmp:
-        save_model(learn.model, str(tmp / 'model.safetensors'))
+    with new_folder(out) as tmp: # made before the training: a path that cannot be is found first
+        weights = tmp / 'model.safetensors'
+        if plan['frozen']:
+            run = train_frozen(s.data, s.arch, s.size, plan['split'], label, seed, weights, exclude)
+        else:
+            set_seed(seed, reproducible=True)
+            dls = data_loaders(s.data, s.size, s.bs, plan['split'], label, exclude=exclude)
+            learn, started = pet_learner(dls, s.arch), time.perf_counter()
+            learn.fine_tune(plan['epochs'], base_lr=plan['lr'], freeze_epochs=plan['freeze_epochs'])
+            fitted = dict(arch=s.arch, data=data_name(s.data), size=s.size, bs=s.bs,
+                          breeds=list(dls.vocab), photos=len(dls.train_ds) + len(dls.valid_ds),
+                          seconds=round(time.perf_counter() - started, 1))
+            run = run_of(learn, seed, **(plan | fitted), **read_run(learn))
+            save_model(learn.model, str(weights))
+        run.about['mean_class_accuracy'] = mean_class_accuracy(run)
         write_run(run, tmp)
 
-def _train_side_by_side(todo, plan, procs):
+def _must_fit(out, plan):
+    "Refuse to keep a run that was trained otherwise."
+    kept = json.loads((out / 'model.json').read_text(encoding='utf-8'))
+    if other := [k for k, v in plan.items()
+                 if k != 'data' and v is not None and kept.get(k, v) != v]:
+        raise FileExistsError(f'{str(out)!r} was trained with another {other[0]}: '
+                              'name a new folder')
+
+def _train_side_by_side(todo, plan, procs, as_json):
     "Train several seeds at once, each with its part of the processor's cores."
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
     import torch
     threads = max(1, torch.get_num_threads() // procs)
-    with ProcessPoolExecutor(procs, get_context('spawn'),
-                             torch.set_num_threads, (threads,)) as pool:
-        for job in [pool.submit(_train, o, s, plan) for o, s in todo.items()]: job.result()
+    with ProcessPoolExecutor(procs, get_context('spawn'), _begin, (threads, as_json)) as pool:
+        jobs = [pool.submit(_train_here, o, s, plan) for o, s in todo.items()]
+        try:
+            if failed := [said for job in jobs if (said := job.result())]:
+                raise RuntimeError(failed[0])
+        finally: pool.shutdown(wait=False, cancel_futures=True) # what waits is not begun
+
+def _begin(threads, as_json):
+    "How a process beside others behaves."
+    import torch
+    torch.set_num_threads(threads)
+    if as_json: sys.stdout = sys.stderr
+
+def _train_here(out, seed, plan):
+    "Train in a process of its own; gives the message of an expected error, or `None`."
+    try: _train(out, seed, plan)
+    except (ValueError, OSError) as e: return f'seed {seed}: {e}'
 
 # %% ../nbs/cli.ipynb #c1i00002
 @app.command()
@@ -164,6 +189,7 @@ def compare(
 ) -> None:
     "Compare runs photo by photo: errors with intervals, exact McNemar test for each two."
     if len(set(runs)) < 2: raise typer.BadParameter('give two or more different run folders')
+    _must_be_writable(html)
     from pet_breeds.compare import comparison, comparison_html, comparison_tables
     from pet_breeds.runs import read_predictions
     from pet_breeds.walk import write_whole
@@ -176,7 +202,8 @@ def compare(
 # %% ../nbs/cli.ipynb #c1i00010
 @app.command()
 def doctor(
-    folder: Annotated[Path, typer.Argument(help='Folder of photos; nothing in it is changed')],
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False,
+                                           help='Folder of photos; nothing in it is changed')],
     split: Annotated[Literal['random', 'stratified', 'official']|None, typer.Option(
         help='Also say which copies this split tears apart')] = None,
     labels: Annotated[bool, typer.Option(
@@ -192,6 +219,7 @@ def doctor(
     html: Annotated[Path|None, typer.Option(help='Write a web page with thumbnails')] = None,
 ) -> None:
     "Say what is wrong with a folder of photos; exit code 1 if something is."
+    _must_be_writable(html, exclusions)
     from pet_breeds.doctor import as_html, as_json as document, as_table, examine, write_exclusions
     from pet_breeds.walk import write_whole
     with _reported(as_json):

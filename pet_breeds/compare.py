@@ -6,8 +6,9 @@
 __all__ = ['recall_table', 'mean_class_accuracy', 'compare_wrong', 'compare_two', 'compare_seeds', 'verdict', 'seeds_table',
            'compare_counts', 'photos_needed', 'seeds_needed', 'comparison', 'comparison_tables', 'comparison_html']
 
-# %% ../nbs/05_compare.ipynb #a3406248
+# %% ../nbs/05_compare.ipynb #9c64a9ad
 import math
+from bisect import bisect_left
 from itertools import combinations
 
 import numpy as np
@@ -36,7 +37,7 @@ def mean_class_accuracy(
     "The official protocol's measure (Parkhi et al. 2012; scikit-learn's balanced accuracy)."
     return float(balanced_accuracy_score(run.truth, run.predicted))
 
-# %% ../nbs/05_compare.ipynb #310f0e20
+# %% ../nbs/05_compare.ipynb #49a16657
 def compare_wrong(
     a: np.ndarray, # Whether each photo got a wrong breed from one classifier, bool, shape (n,)
     b: np.ndarray, # The same for the other
@@ -62,9 +63,13 @@ def compare_two(
         raise ValueError(f'the runs do not share their photos: {len(odd)} are in one of them only, '
                          f'such as {", ".join(odd[:3])}; compare runs with the same data and split')
     at = {photo: i for i, photo in enumerate(b.photos)}
+    other = [p for p, t in zip(a.photos, a.truth) if a.breeds[t] != b.breeds[b.truth[at[p]]]]
+    if other:
+        raise ValueError(f'the runs disagree on the true breed of {len(other)} photos, such as '
+                         f'{other[0]}: are they runs on the same data?')
     return compare_wrong(a.wrong, b.wrong[[at[photo] for photo in a.photos]])
 
-# %% ../nbs/05_compare.ipynb #8f70e383
+# %% ../nbs/05_compare.ipynb #b269839d
 def _resample(
     wrong, # Wrong or not for each seed and photo, bool, (seeds, photos)
     photos, # Weights of the photos in each resample, (resamples, photos)
@@ -77,18 +82,23 @@ def _resample(
 def compare_seeds(
     a: np.ndarray, # Wrong or not for each seed and photo, bool, (seeds, photos)
     b: np.ndarray, # The same for the other recipe, on the same photos; (other seeds, photos)
+    paired: bool=False, # Whether seed i of b went on from seed i of a
     n_resamples: int=4000, # How often seeds and photos are drawn anew
     seed: int=0, # Seed of the resampling
 ) -> dict: # `difference` (b − a), `low`, `high` (95 %), `sure`: part of the resamples on its side
     """Two recipes over seeds and photos, by the pigeonhole bootstrap (Owen 2007).
 
-    Raises `ValueError` if the photos differ.
+    Raises `ValueError` if the photos differ, or the seeds of a pair.
     """
+    if paired and len(a) != len(b):
+        raise ValueError(f'{len(a)} seeds against {len(b)}: pairs need the same')
     if a.shape[1] != b.shape[1]:
         raise ValueError(f'{a.shape[1]} photos against {b.shape[1]}: compare on the same photos')
     rng, n = np.random.default_rng(seed), a.shape[1]
     photos = rng.multinomial(n, [1 / n] * n, n_resamples) / n
-    drawn, d = _resample(b, photos, rng) - _resample(a, photos, rng), float(b.mean() - a.mean())
+    if paired: drawn = _resample(b.astype(float) - a, photos, rng)
+    else: drawn = _resample(b, photos, rng) - _resample(a, photos, rng)
+    d = float(b.mean() - a.mean())
     low, high = np.quantile(drawn, (.025, .975))
     # half of the ties: a coin toss
     sure = np.mean(np.sign(drawn) == np.sign(d)) + np.mean(drawn == 0) / 2 if d else .5
@@ -100,6 +110,7 @@ def verdict(
     r: dict, # `difference`, `low`, `high` (fractions) and `sure`, as `compare_seeds` gives
 ) -> str: # A sentence
     "What a comparison says, in words: a step has helped if the whole interval says so."
+    if not r['difference']: return f'{step} made no difference to {before}'
     sign = 1 if r['difference'] > 0 else -1
     points, *ends = (100 * sign * r[k] for k in ('difference', 'low', 'high'))
     low, high = sorted(ends)
@@ -137,7 +148,7 @@ def compare_counts(
     return dict(difference=d, low=d - math.hypot(pb - lb, ua - pa),
                 high=d + math.hypot(ub - pb, pa - la), sure=1 - difference_p(a, b) / 2)
 
-# %% ../nbs/05_compare.ipynb #753fb587
+# %% ../nbs/05_compare.ipynb #38d17da8
 def photos_needed(
     points: float, # Difference of the error rates, percentage points
     disagreement: float, # Part of the photos that exactly one of the two gets wrong, 0 to 1
@@ -159,14 +170,19 @@ def seeds_needed(
     sd: float, # Standard deviation of the error from seed to seed, percentage points
     power: float=.8, # Chance to see the difference
 ) -> int: # Seeds of each recipe for a two-sample t-test to show p < .05, on the same photos
-    "Sample size of the t-test, from the noncentral t distribution (scipy)."
+    """Sample size of the t-test, from the noncentral t distribution (scipy).
+
+    Raises `ValueError` unless both are above 0.
+    """
+    if points <= 0 or sd <= 0:
+        raise ValueError(f'points and sd must be above 0, got {points} and {sd}')
     def reached(n):
         df, shift = 2 * n - 2, points / sd * math.sqrt(n / 2)
         limit = t.ppf(.975, df)
         return nct.sf(limit, df, shift) + nct.cdf(-limit, df, shift) >= power
     n = 2
-    while not reached(n): n = n + 1 if n < 100 else int(n * 1.05)
-    return n
+    while not reached(n): n *= 2
+    return bisect_left(range(n), True, lo=n // 2, key=reached) if n > 2 else n
 
 # %% ../nbs/05_compare.ipynb #de7c7d35
 def comparison(

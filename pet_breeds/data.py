@@ -152,7 +152,7 @@ def data_block(
 def data_loaders(
     data: str|Path='sample', # See `get_data`
     size: int=224, # Side of the squares that the network sees, pixels
-    bs: int=64, # Photos in a batch
+    bs: int=64, # Photos in a batch, at least 2
     split: str='random', # `random`, `stratified` or `official`, see `split_photos`
     label: Callable[[Path], str]=breed_name, # Label from a path; `parent_label`: a folder per breed
     valid_fraction: float=.2, # Part of the photos for validation
@@ -164,7 +164,7 @@ def data_loaders(
 
     Raises `FileNotFoundError` and `ValueError` for unusable data.
     """
-    if bs < 1: raise ValueError(f'bs must be at least 1 photo, got {bs}')
+    if bs < 2: raise ValueError(f'bs must be at least 2 photos, batch norm needs them, got {bs}')
     block = data_block(size, label)
     folder = get_data(data)
     photos, left_out = find_photos(folder)

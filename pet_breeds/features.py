@@ -387,7 +387,7 @@ def train_frozen(
     `about` has the seconds for features, as long as they took when they were computed, and for the
     fit. Raises what `data_loaders` and `frozen_features` raise.
     """
-    dls = data_loaders(data, size, 1, split, label, exclude=exclude)
+    dls = data_loaders(data, size, 2, split, label, exclude=exclude)
     train, valid = (list(ds.items) for ds in (dls.train_ds, dls.valid_ds))
     items = sorted(train + valid) # so that every split finds the same features on the disk
     x, how = _features(items, arch, size)

@@ -95,10 +95,15 @@ def read_predictions(
         if not (folder / name).is_file():
             raise FileNotFoundError(f'{str(folder)!r} is no run: {name} is missing; '
                                     'make one with `pet_breeds train … --out`')
-    table = pd.read_csv(folder / 'predictions.csv', float_precision='round_trip')
-    breeds = list(table.columns[3:])
-    truth = pd.Index(breeds).get_indexer(table.truth)
-    about = json.loads((folder / 'model.json').read_text(encoding='utf-8'))
-    if (truth < 0).any() or digest(list(table.photo)) != about.get('valid_photos'):
+    text = dict.fromkeys(('photo', 'truth', 'prediction'), str) # a breed may be called 001 or null
+    try:
+        table = pd.read_csv(folder / 'predictions.csv', float_precision='round_trip', dtype=text,
+                            keep_default_na=False)
+        about = json.loads((folder / 'model.json').read_text(encoding='utf-8'))
+        breeds = list(table.columns[3:])
+        truth = pd.Index(breeds).get_indexer(table.truth)
+        fits = (truth >= 0).all() and digest(list(table.photo)) == about.get('valid_photos')
+    except (ValueError, AttributeError): fits = False
+    if not fits:
         raise ValueError(f'{str(folder)!r}: predictions.csv does not fit model.json; train again')
     return Run(list(table.photo), breeds, truth, table[breeds].to_numpy(np.float32), about)

@@ -91,7 +91,7 @@ def train_fold(
         started = time.perf_counter()
     return done
 
-# %% ../nbs/steps.ipynb #a944def9
+# %% ../nbs/steps.ipynb #eceaa057
 def record_steps(
     name: str, # Name of the file, without `.json`; if it is there, the recording goes on
     data: str|Path, # See `get_data`
@@ -111,7 +111,8 @@ def record_steps(
     """
     photos, file = find_photos(get_data(data))[0], (folder or results_folder()) / f'{name}.json'
     threads = max(1, torch.get_num_threads() // n_procs) if n_procs > 1 else None
-    plan = dict(arch=arch, deep_arch=deep_arch, size=size, bs=bs, precision=precision)
+    plan = dict(arch=arch, deep_arch=deep_arch, size=size, bs=bs, precision=precision,
+                n_epochs=settings().n_epochs)
     doc = _document(file, plan | dict(data=data_name(data), n_folds=n_folds,
                                       photos=[p.name for p in photos]))
     judged = {(r['seed'], i) for r in doc['runs']
@@ -130,18 +131,20 @@ def _document(file, plan):
         new = new_results(seed=0)
         return {k: new[k] for k in ('versions', 'hardware', 'when')} | plan | dict(runs=[])
     doc = json.loads(file.read_text(encoding='utf-8'))
-    if changed := [k for k in plan if doc[k] != plan[k]]:
+    if changed := [k for k in plan if doc.get(k) != plan[k]]:
         raise ValueError(f'{file.name} was recorded with another {changed[0]}: '
                          'move it away, or record under another name')
     return doc
 
 def _each(todo, n_procs):
     "Train the folds, here or in several processes; gives each as it gets done."
-    if n_procs == 1: yield from ((task, train_fold(*task)) for task in todo)
-    else:
-        with ProcessPoolExecutor(n_procs, mp_context=get_context('spawn')) as pool:
-            jobs = {pool.submit(train_fold, *task): task for task in todo}
-            yield from ((jobs[job], job.result()) for job in as_completed(jobs))
+    if n_procs == 1:
+        yield from ((task, train_fold(*task)) for task in todo)
+        return
+    with ProcessPoolExecutor(n_procs, mp_context=get_context('spawn')) as pool:
+        jobs = {pool.submit(train_fold, *task): task for task in todo}
+        try: yield from ((jobs[job], job.result()) for job in as_completed(jobs))
+        finally: pool.shutdown(wait=False, cancel_futures=True) # what waits is not begun
 
 def _enter(doc, step, seed, fold, wrong, seconds):
     "Write the results of one fold into the row of its step and seed."

@@ -223,8 +223,14 @@ def execute(
     """
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     nb = nbformat.read(page, as_version=4)
-    try: _client(nb, page.stem, out).execute(env=environ)
-    except (CellExecutionError, DeadKernelError) as e:
+    for cell in nb.cells: # what is stored comes from another run
+        if cell.cell_type == 'code': cell.outputs, cell.execution_count = [], None
+    client = _client(nb, page.stem, out)
+    try: client.execute(env=environ)
+    except Exception as e:
+        if hasattr(client, '_async_cleanup_kernel_future'): # nbclient took Ctrl-C for itself
+            raise KeyboardInterrupt from None
+        if not isinstance(e, (CellExecutionError, DeadKernelError)): raise
         raise RuntimeError(_explain(page.stem, nb, e)) from None
     finally:
         nbformat.write(nb, out / page.name)
@@ -235,8 +241,8 @@ def _explain(name, nb, error):
     failed = next((i for i, c in enumerate(nb.cells, 1)
                    if any(o.output_type == 'error' for o in c.get('outputs', []))), None)
     text = re.sub(r'\x1b\[[0-9;]*m', '', str(error))
-    memory = ('out of memory' in text.lower() or 'can\'t allocate memory' in text.lower()
-              or failed is None)
+    signs = 'out of memory', 'allocate memory', 'unable to allocate', 'memoryerror'
+    memory = failed is None or any(sign in text.lower() for sign in signs)
     hint = ('\nThis may be a lack of memory: try smaller batches, BS=16 (or --bs 16).'
             if memory else '')
     return f'{name}, cell {failed or "unknown (the kernel died)"}, failed:\n{text}{hint}'
@@ -298,14 +304,16 @@ def run_walk(
                                     'give `sample`, `pets` or a folder of photos')
         s = replace(s, data=str(Path(s.data).resolve()))
     out = Path(out).resolve()
+    first = first.zfill(2)
     chosen = [p for p in notebooks or pages() if p.stem[:2] >= first]
     if not chosen: raise ValueError(f'no page from {first!r} on: the first page is 00')
+    if out in {p.resolve().parent for p in chosen}:
+        raise ValueError(f'{str(out)!r} holds the pages themselves: walk to another folder')
     out.mkdir(parents=True, exist_ok=True)
     results = out / 'results.json'
-    if first > '00' and results.exists(): _must_fit(results, s)
-    else:
-        for old in out.glob('0[0-9]_*'): old.unlink()
-        write_whole(results, json.dumps(new_results(s.seed), indent=1) + '\n')
+    _begin(results, s, first, {p.stem[3:] for p in chosen})
+    for old in out.glob('0[0-9]_*'):
+        if old.stem >= first: old.unlink()
     values = dict(DATA=s.data, ARCH=s.arch, DEEP_ARCH=s.deep_arch, SIZE=s.size, BS=s.bs,
                   SEED=s.seed, EPOCHS=s.n_epochs, RESULTS=results)
     environ = {k: v for k, v in os.environ.items() if not k.startswith('PET_BREEDS_')} | QUIET
@@ -318,14 +326,19 @@ def run_walk(
     finally: _write_index(out)
     return json.loads(results.read_text(encoding='utf-8'))
 
-def _must_fit(results, s):
-    "Refuse to mix results of other data or another seed into a table."
-    doc = json.loads(results.read_text(encoding='utf-8'))
-    other = {r['data'] for r in doc['steps']} - {data_name(s.data)}
-    if other or doc['seed'] != s.seed:
-        raise ValueError(f"{results.parent.name!r} holds results of data "
-                         f"{', '.join(other) or data_name(s.data)}, seed {doc['seed']}: "
-                         'begin with page 00, or walk to another folder')
+def _begin(results, s, first, again):
+    "Begin the table, or keep its steps before `first`; refuses to mix data, seeds or networks."
+    doc = new_results(s.seed)
+    if first > '00' and results.exists():
+        old = json.loads(results.read_text(encoding='utf-8'))
+        doc['steps'] = [r for r in old['steps'] if r['step'] not in again]
+        other = [r for r in doc['steps'] if (r['data'], r['arch']) != (data_name(s.data), s.arch)]
+        if other or old['seed'] != s.seed:
+            r = (other or doc['steps'])[0]
+            raise ValueError(f"{results.parent.name!r} holds results of data {r['data']}, network "
+                             f"{r['arch']}, seed {old['seed']}: begin with page 00, or walk to "
+                             'another folder')
+    write_whole(results, json.dumps(doc, indent=1) + '\n')
 
 def _write_index(out):
     "An index of the web pages in `out`, with the table of results."

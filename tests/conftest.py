@@ -1,4 +1,5 @@
 "What the tests share."
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,18 @@ def run():
 def command(run):
     "Run `pet_breeds` as a process of its own."
     return lambda *args, **kw: run(*COMMAND, *args, **kw)
+
+
+@pytest.fixture(scope='session')
+def copy(tmp_path_factory):
+    "A copy of what git tracks or would track."
+    folder = tmp_path_factory.mktemp('copy of') / 'repo'
+    listed = subprocess.run(['git', 'ls-files', '-coz', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split('\0')):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    return folder
 
 
 @pytest.fixture

@@ -36,6 +36,17 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_ctrl_c_stops_a_walk_and_keeps_what_is_done(tmp_path):
+    process = subprocess.Popen([*COMMAND, 'walk', '--out', tmp_path / 'walk', '--epochs', '1'], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert any(line.startswith('01_baseline') for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == 'pet_breeds: stopped'  # before that the interrupted kernel may complain
+    assert {'00_data.html', 'index.html', 'results.json'} <= set(os.listdir(tmp_path / 'walk'))
+
+
 @pytest.mark.slow
 def test_train_on_real_photos(command, photos, torch_home, tmp_path):
     "One epoch of resnet18 at 128 pixels, as a programmer would run it; errs on less than half of 37 breeds."

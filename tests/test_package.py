@@ -6,7 +6,6 @@ import venv
 import zipfile
 
 import pytest
-from conftest import ROOT
 
 TEN_LINES = '''
 import socket
@@ -25,11 +24,11 @@ print(pet_breeds.__file__)
 
 
 @pytest.fixture(scope='module')
-def dist(tmp_path_factory):
-    "Wheel and sdist; the wheel is built from the sdist, so what that lacks is missed."
+def dist(tmp_path_factory, copy):
+    "Wheel and sdist of a clean copy; the wheel is built from the sdist, so what that lacks is missed."
     import subprocess
     out = tmp_path_factory.mktemp('dist')
-    done = subprocess.run([sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, ROOT], text=True, capture_output=True)
+    done = subprocess.run([sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, copy], text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
 

@@ -4,27 +4,12 @@ import inspect
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections import Counter
 
-import pytest
 import yaml
-from conftest import ROOT
 from fastcore.docments import docments
 from pages import readme
-
-
-@pytest.fixture(scope='module')
-def copy(tmp_path_factory):
-    "A copy of what git tracks or would track."
-    folder = tmp_path_factory.mktemp('copy of') / 'repo'
-    listed = subprocess.run(['git', 'ls-files', '-coz', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split('\0')):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
-    return folder
 
 
 def contents(folder):
@@ -75,6 +60,7 @@ def test_stored_outputs_are_fit_for_readers(root):
         outputs = [o for c in json.loads(notebook.read_text(encoding='utf-8'))['cells'] for o in c.get('outputs', [])]
         text = json.dumps([{k: v for k, v in o.get('data', o).items() if not k.startswith('image/')} for o in outputs])
         found += [f'{notebook.name}: {m}' for m in bad.findall(text)]
+        found += [f'{notebook.name}: no output'] * (not outputs)
         found += [f'{notebook.name}: {len(json.dumps(outputs))} bytes'] * (len(json.dumps(outputs)) > 1_000_000)
     assert found == []
 
