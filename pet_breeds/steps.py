@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['RECORDS', 'train_recipes', 'folds_of', 'train_fold', 'record_steps', 'read_steps']
 
-# %% ../nbs/steps.ipynb #1b497615
-import json, time
+# %% ../nbs/steps.ipynb #3d228cf7
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -58,7 +58,7 @@ def train_recipes(
     learn.fine_tune(epochs(6), freeze_epochs=epochs(3), cbs=cbs)
     yield 'deeper', learn
 
-# %% ../nbs/steps.ipynb #ca941eb9
+# %% ../nbs/steps.ipynb #7a76bcf7
 def folds_of(
     photos: list[Path], # All photos
     n_folds: int, # Number of folds, at least 2
@@ -77,21 +77,20 @@ def train_fold(
     valid: list[int], # Indices of those to judge; the others are trained on
     seed: int, # Seed of training
     plan: dict, # `arch`, `deep_arch`, `size` (pixels), `bs`, `precision`, `threads` (or `None`)
-) -> dict: # For each step `(wrong, seconds)`; wrong: 0 or 1 for each photo of `valid`
+) -> dict[str, list[int]]: # For each step 0 (right) or 1 (wrong) for each photo of `valid`
     "Train all recipes on the rest of the photos and judge these."
     if plan['threads']: torch.set_num_threads(plan['threads'])
     def loaders():
         block = data_block(plan['size'], splitter=IndexSplitter(valid))
         return block.dataloaders(photos, bs=plan['bs'], num_workers=0)
-    done, started = {}, time.perf_counter()
+    done = {}
     for step, learn in train_recipes(loaders, plan['arch'], plan['deep_arch'], seed,
                                      plan['precision']):
         with learn.removed_cbs(learn.recorder): probs, truth = learn.get_preds()
-        done[step] = (probs.argmax(1) != truth).int().tolist(), time.perf_counter() - started
-        started = time.perf_counter()
+        done[step] = (probs.argmax(1) != truth).int().tolist()
     return done
 
-# %% ../nbs/steps.ipynb #eceaa057
+# %% ../nbs/steps.ipynb #268344de
 def record_steps(
     name: str, # Name of the file, without `.json`; if it is there, the recording goes on
     data: str|Path, # See `get_data`
@@ -104,7 +103,7 @@ def record_steps(
     precision: str='bfloat16', # See `mixed_precision`
     n_procs: int=1, # Processes that train side by side
     folder: Path|None=None, # Where to write; by default `results/`
-) -> dict: # What the file holds; its `runs` have `step`, `seed`, `seconds` and `wrong`
+) -> dict: # What the file holds; its `runs` have `step`, `seed` and `wrong`
     """Judge every photo by every step and seed. Resumes where it stopped.
 
     Raises `ValueError` if the file was recorded with another plan.
@@ -120,7 +119,7 @@ def record_steps(
     todo = [(photos, fold, seed, plan | dict(threads=threads)) for seed in seeds
             for fold in folds_of(photos, n_folds) if (seed, fold[0]) not in judged]
     for i, ((_, fold, seed, _), results) in enumerate(_each(todo, n_procs), 1):
-        for step, (wrong, seconds) in results.items(): _enter(doc, step, seed, fold, wrong, seconds)
+        for step, wrong in results.items(): _enter(doc, step, seed, fold, wrong)
         write_whole(file, json.dumps(doc, indent=1) + '\n')
         print(f'{file.name}: {i} of {len(todo)} folds, seed {seed}', flush=True)
     return doc
@@ -146,15 +145,15 @@ def _each(todo, n_procs):
         try: yield from ((jobs[job], job.result()) for job in as_completed(jobs))
         finally: pool.shutdown(wait=False, cancel_futures=True) # what waits is not begun
 
-def _enter(doc, step, seed, fold, wrong, seconds):
+def _enter(doc, step, seed, fold, wrong):
     "Write the results of one fold into the row of its step and seed."
     row = next((r for r in doc['runs'] if (r['step'], r['seed']) == (step, seed)), None)
     if row is None:
-        row = dict(step=step, seed=seed, seconds=0, wrong='.' * len(doc['photos']))
+        row = dict(step=step, seed=seed, wrong='.' * len(doc['photos']))
         doc['runs'].append(row)
     marks = list(row['wrong'])
     for i, w in zip(fold, wrong): marks[i] = str(w)
-    row['wrong'], row['seconds'] = ''.join(marks), round(row['seconds'] + seconds, 1)
+    row['wrong'] = ''.join(marks)
 
 # %% ../nbs/steps.ipynb #c025fd09
 RECORDS = { # What `make record-steps` records under which name

@@ -37,10 +37,12 @@ def readme():
     "nbs/index.ipynb as Markdown, and the pictures it shows, by path."
     nb = nbformat.read(NBS / 'index.ipynb', as_version=4)
     nb = nbformat.from_dict({**nb, 'cells': [c for cell in nb.cells for c in _for_readers(cell)]})
-    alts = [c.metadata.get('alt', '') for c in nb.cells for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]
+    nb.metadata['language_info'] = {'name': 'python'}
+    alts = [c.metadata.get('alt', '') for c in nb.cells for o in c.get('outputs', [])
+            if {'image/png', 'image/jpeg'} & set(o.get('data', {}))]
     text, resources = MarkdownExporter().from_notebook_node(nb, {'output_files_dir': 'nbs/images', 'unique_key': 'readme'})
     text = re.sub(r'\]\((?!https?:|nbs/)([^)]+\.ipynb)\)', r'](nbs/\1)', text)
-    for alt in alts: text = text.replace('![png]', f'![{alt}]', 1)
+    for alt in alts: text = re.sub(r'!\[(png|jpeg)\]', lambda _: f'![{alt}]', text, count=1)
     return re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', resources['outputs']
 
 
