@@ -25,9 +25,20 @@ def test_wrong_use_is_2_and_failure_is_1(command, tmp_path):
     assert 'no photo in' in failed.stderr and 'Traceback' not in failed.stderr
 
 
-def test_ctrl_c_leaves_nothing(tmp_path):
-    process = subprocess.Popen([*COMMAND, 'train', 'sample', '--out', tmp_path / 'out', '--epochs', '50', '--freeze-epochs', '0'],
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.fixture
+def start():
+    "Start `pet_breeds` and let Ctrl-C reach it, also where the tests themselves run in the background; it does not outlive the test."
+    processes = []
+    def started(*args):
+        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        processes.append(subprocess.Popen([*COMMAND, *args], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed))
+        return processes[-1]
+    yield started
+    for process in processes: process.kill()
+
+
+def test_ctrl_c_leaves_nothing(start, tmp_path):
+    process = start('train', 'sample', '--out', tmp_path / 'out', '--epochs', '50', '--freeze-epochs', '0')
     assert any(line.startswith('epoch 0') for line in process.stdout)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -36,9 +47,8 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_ctrl_c_stops_a_walk_and_keeps_what_is_done(tmp_path):
-    process = subprocess.Popen([*COMMAND, 'walk', '--out', tmp_path / 'walk', '--epochs', '1'], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_ctrl_c_stops_a_walk_and_keeps_what_is_done(start, tmp_path):
+    process = start('walk', '--out', tmp_path / 'walk', '--epochs', '1')
     assert any(line.startswith('01_baseline') for line in process.stdout)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
