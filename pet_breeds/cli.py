@@ -17,7 +17,8 @@ import typer
 
 # %% ../nbs/cli.ipynb #780c8947
 app = typer.Typer(help='Which breed is this? From a folder of pet photos to a classifier.',
-                  no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+                  no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  rich_markup_mode=None)
 
 @contextmanager
 def _reported(as_json:bool=False) -> Iterator[None]:

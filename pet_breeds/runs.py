@@ -97,8 +97,7 @@ def read_predictions(
                                     'make one with `pet_breeds train … --out`')
     text = dict.fromkeys(('photo', 'truth', 'prediction'), str) # a breed may be called 001 or null
     try:
-        table = pd.read_csv(folder / 'predictions.csv', float_precision='round_trip', dtype=text,
-                            keep_default_na=False)
+        table = pd.read_csv(folder / 'predictions.csv', dtype=text, keep_default_na=False)
         about = json.loads((folder / 'model.json').read_text(encoding='utf-8'))
         breeds = list(table.columns[3:])
         truth = pd.Index(breeds).get_indexer(table.truth)
