@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import COMMAND
@@ -87,5 +88,5 @@ run_walk(settings({f'PET_BREEDS_{k}': v for k, v in keys.items()}), sys.argv[2],
 
 @pytest.mark.slow
 def test_plain_nbdev_test(run, root):
-    done = run('nbdev_test', cwd=root)
+    done = run(Path(sys.executable).parent / 'nbdev_test', cwd=root)
     assert (done.returncode, done.stdout.strip()) == (0, 'Success.'), done.stderr
