@@ -1,0 +1,60 @@
+"Training shared by two processes: the same losses as one process with the same batches, and each validation photo once."
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+SCRIPT = '''
+import json, os, sys
+from pathlib import Path
+from fastai.vision.all import Callback, set_seed
+from pet_breeds.baseline import pet_learner
+from pet_breeds.data import data_loaders
+from pet_breeds.speed import _StillNorms, across_processes
+
+class Losses(Callback):
+    def before_fit(self): self.kept = []
+    def after_batch(self):
+        if self.training: self.kept.append(float(self.loss_grad))
+
+set_seed(1, reproducible=True)
+learn = pet_learner(data_loaders('sample', 32, 32, one_warp=True), 'pet_resnet10', ps=0.)  # dropout would be thrown apart
+learn.unfreeze()
+losses = Losses()
+with across_processes(learn):
+    learn.fit_one_cycle(2, 1e-4, cbs=[_StillNorms(), losses])
+    preds, truth = learn.get_preds()
+wrong = int((preds.argmax(1) != truth).sum())
+weights = [float(p.double().sum()) for p in learn.model.parameters()]
+out = Path(sys.argv[1]) / f"{os.environ.get('RANK', 'alone')}.json"
+out.write_text(json.dumps(dict(losses=losses.kept, photos=len(truth), wrong=wrong, weights=weights)))
+'''
+ENV = os.environ | {'OMP_NUM_THREADS': '1'}
+TWO = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port', '29511']
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(SCRIPT)
+    for command in ([sys.executable], TWO):
+        subprocess.run([*command, str(script), str(tmp_path)], check=True, cwd=ROOT, env=ENV | {'PYTHONPATH': str(ROOT)})
+    one, a, b = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('alone', '0', '1'))
+    assert len(one['losses']) == 2 * (672 // 32)
+    shared = [(x + y) / 2 for x, y in zip(a['losses'], b['losses'], strict=True)]
+    assert a['losses'] != b['losses']  # each saw its own part
+    assert shared == pytest.approx(one['losses'], abs=1e-4)  # another order of sums, nothing else
+    assert a['weights'] == b['weights'] == pytest.approx(one['weights'], rel=1e-3, abs=1e-2)
+    assert (a['photos'], b['photos']) == (167, 167) and a['wrong'] == b['wrong'] == one['wrong']
+
+
+@pytest.mark.slow
+def test_the_command_writes_one_folder(tmp_path):
+    command = ['--no-python', os.path.join(os.path.dirname(sys.executable), 'pet_breeds'), 'train', 'sample', '--out', str(tmp_path / 'model'),
+               '--size', '32', '--epochs', '1', '--freeze-epochs', '0']
+    done = subprocess.run([*TWO, *command], check=True, cwd=tmp_path, env=ENV, capture_output=True, text=True)
+    assert json.loads((tmp_path / 'model/model.json').read_text())['total'] == 167
+    assert os.listdir(tmp_path) == ['model'] and done.stdout.count('epoch 0:') == 1
