@@ -9,6 +9,7 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=['='])
 config.read_file((here / 'settings.ini').open(encoding='utf-8'))  # unlike read(), fails if it is missing
 c = config['DEFAULT']
+extras = {name: shlex.split(c[f'{name}_requirements']) for name in ('doctor', 'onnx')}
 
 setup(
     name=c['lib_name'],
@@ -23,8 +24,7 @@ setup(
     url=c['git_url'],
     python_requires='>=' + c['min_python'],
     install_requires=shlex.split(c['requirements']),
-    extras_require={'doctor': shlex.split(c['doctor_requirements']),
-                    'dev': shlex.split(c['dev_requirements'] + ' ' + c['doctor_requirements'])},
+    extras_require=extras | {'dev': shlex.split(c['dev_requirements']) + sum(extras.values(), [])},
     entry_points={'console_scripts': c['console_scripts'].split()},
     # The pages and the recorded runs travel with the package, so that `pet_breeds walk` works when installed.
     packages=['pet_breeds', 'pet_breeds.nbs', 'pet_breeds.results'],

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fastai.vision.all import imagenet_stats, model_meta, resnet34
 from PIL import ImageOps
 from .sample import draw_pet, make_breeds
-from .walk import new_results, results_folder
 from safetensors.torch import load_file, save_file
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models.resnet import BasicBlock, ResNet
 
 # %% ../nbs/backbones.ipynb #97f0c77e
@@ -49,7 +48,6 @@ def pet_resnet18(
 # %% ../nbs/backbones.ipynb #9ff05c62
 BACKBONES = { # The shipped architectures by name
     arch.__name__: arch for arch in (pet_resnet10, pet_resnet18)}
-for arch in BACKBONES.values(): model_meta[arch] = model_meta[resnet34]
 
 # %% ../nbs/backbones.ipynb #0b048732
 def pretraining_pictures(
@@ -72,7 +70,7 @@ def _augment(x, size=96):
     i, j = torch.randint(0, x.shape[-1] - size + 1, (2,)).tolist()
     x = x[..., i:i + size, j:j + size].float() / 255
     x = torch.where(torch.rand(len(x), 1, 1, 1) < .5, x.flip(-1), x)
-    mean, std = (torch.tensor(o).view(3, 1, 1) for o in imagenet_stats)
+    mean, std = (torch.tensor(o).view(3, 1, 1) for o in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     return ((x - mean) / std).to(memory_format=torch.channels_last)
 
 # %% ../nbs/backbones.ipynb #a8b600b4
@@ -126,6 +124,7 @@ def _error(model, x, y):
 # %% ../nbs/backbones.ipynb #b8c441a5
 def make_backbones() -> None:
     "Pretrain both backbones and write `results/backbones.json`; about half an hour on two cores."
+    from pet_breeds.walk import new_results, results_folder # here: predicting needs only the networks
     x, y = pretraining_pictures()
     doc = new_results(seed=0) | dict(steps=[pretrain(arch, x, y) for arch in BACKBONES.values()])
     (results_folder() / 'backbones.json').write_text(json.dumps(doc, indent=1) + '\n',
