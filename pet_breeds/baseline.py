@@ -7,18 +7,24 @@ __all__ = ['get_arch', 'pet_learner', 'error_interval', 'read_run', 'difference_
            'confusion_table']
 
 # %% ../nbs/01_baseline.ipynb #ea12162f
+import os, pickle
 from collections.abc import Callable
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import torch
 from fastai.vision.all import (ClassificationInterpretation, DataLoaders, Learner, ProgressCallback,
-                               error_rate, model_meta, vision_learner)
+                               error_rate, model_meta, resnet34, vision_learner)
 from .backbones import BACKBONES
 from .walk import earlier_step
 from scipy.stats import binomtest, chi2_contingency
 
 # %% ../nbs/01_baseline.ipynb #d7514841
+for arch in BACKBONES.values(): model_meta[arch] = model_meta[resnet34] # where to cut, how to normalise
+
 def get_arch(
     name: str, # `pet_resnet10`, `pet_resnet18`, or a network that fastai knows, such as `resnet34`
 ) -> Callable: # Makes the model; fastai's `vision_learner` takes it as `arch`
@@ -35,13 +41,34 @@ def pet_learner(
     pretrained: bool=True, # Whether the body starts with what it learned elsewhere; frozen then
     **kwargs: object, # For fastai's `vision_learner`
 ) -> Learner: # A learner with `error_rate` as metric
-    "A network for the breeds in `dls`, ready to be trained."
-    learn = vision_learner(dls, get_arch(arch), metrics=error_rate, pretrained=pretrained, **kwargs)
+    """A network for the breeds in `dls`, ready to be trained.
+
+    Raises `FileNotFoundError` if there are no weights, `ValueError` if their file holds more than numbers.
+    """
+    with _numbers_only(arch):
+        learn = vision_learner(dls, get_arch(arch), metrics=error_rate, pretrained=pretrained, **kwargs)
     learn.remove_cb(ProgressCallback)
     learn.logger = _log
     return learn
 
+@contextmanager
+def _numbers_only(arch):
+    "Let weights be read as numbers: torchvision by itself would run code from their file."
+    folder, key = Path(torch.hub.get_dir()) / 'checkpoints', 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    before = os.environ.get(key)
+    os.environ[key] = '1'
+    try: yield
+    except pickle.UnpicklingError as e:
+        raise ValueError(f'the file of {arch!r} in {str(folder)!r} holds more than numbers: delete it') from e
+    except OSError as e:
+        raise FileNotFoundError(f'no weights of {arch!r} in {str(folder)!r}, and they cannot be fetched: '
+                                f'put their file there ({e})') from e
+    finally:
+        if before is None: del os.environ[key]
+        else: os.environ[key] = before
+
 def _log(row):
+    if len(row) < 5: return # an epoch that a resumed training skips
     epoch, train_loss, valid_loss, error, duration = row
     print(f'epoch {epoch}: train loss {train_loss:.3f}, valid loss {valid_loss:.3f}, '
           f'error {error:.1%}, {duration}', flush=True)

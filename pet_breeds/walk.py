@@ -167,7 +167,7 @@ def as_markdown(
 
 # %% ../nbs/walk.ipynb #5f3e11a1
 def plot_intervals(
-    rows: list[dict], # `step`, `error`, `low`, `high` (fractions); if it has `errors`, small dots
+    rows: list[dict], # `step`, `error`, `low`, `high` (fractions); if it has `errors`, small marks
     ax: plt.Axes|None=None, # Where to draw; a new figure by default
     title: str='', # What was measured, and on what
 ) -> plt.Axes: # Where it was drawn
@@ -175,11 +175,11 @@ def plot_intervals(
     ax = ax or plt.subplots(figsize=(6.5, .5 * len(rows) + .9))[1]
     for y, r in enumerate(rows):
         ax.plot([100 * r['low'], 100 * r['high']], [y, y], color='C0', linewidth=3, alpha=.5)
+        for e in r.get('errors', ()): ax.plot(100 * e, y, '|', color='C1', markersize=16)
         ax.plot(100 * r['error'], y, 'o', color='C0', markersize=9)
-        for e in r.get('errors', ()): ax.plot(100 * e, y, '|', color='C1', markersize=14)
     ax.set_yticks(range(len(rows)), [r['step'] for r in rows])
-    ax.set(xlabel='error (%), 95 % interval', xlim=(0, None), title=title)
-    ax.invert_yaxis()
+    ax.set(xlabel='error (%), 95 % interval', title=title,
+           xlim=(0, None), ylim=(len(rows) - .5, -.5)) # the first on top, half a row of room
     return ax
 
 # %% ../nbs/walk.ipynb #19b9ee29
