@@ -1,4 +1,4 @@
-# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · difficulty · backbones
+# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · record-official · record-race · bench · difficulty · backbones
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
@@ -12,7 +12,7 @@ WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,AR
   $(call given,EPOCHS,epochs) $(call given,FROM,from)
 PYTEST = "$(PY)" -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
-.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos difficulty backbones
+.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos record-official record-race bench difficulty backbones
 
 walk: $(READY)
 	$(WALK)
@@ -62,6 +62,22 @@ record-steps: $(READY)
 record-photos: $(READY)
 	"$(PY)" -c 'from pet_breeds.features import record_features; record_features()'
 	"$(PY)" -c 'from pet_breeds.doubt import head_runs, record_doubt; record_doubt("doubt-shared-pets", head_runs("../shared/pets", "resnet18", 128, 32), "resnet18 with reconstructed ImageNet weights (top-1 65.8 % as published, the originals 69.8 %), on 680 photos of the Oxford-IIIT Pet set")'
+
+# Trained on the official list, judged on the official test photos.
+record-official: $(READY)
+	for arch in resnet18 resnet50; do \
+	  rm -rf "$(OUT)/official-$$arch" && \
+	  $(PET_BREEDS) train ../shared/pets --frozen --split official --arch $$arch --out "$(OUT)/official-$$arch" && \
+	  cp "$(OUT)/official-$$arch/model.json" results/official-$$arch.json || exit 1; done
+
+# Speed: stock and ours turn about, some minutes; FULL=1 for more. DATA=FOLDER for real photos, with their NAME.
+bench: $(READY)
+	$(PET_BREEDS) bench $(call given,DATA,data) $(if $(FULL),--full) --out "results/bench-$(or $(NAME),sample).json"
+
+# Recipes raced to stock's error, over seeds, on the sample and on real photos; goes on where it was stopped.
+record-race: $(READY)
+	"$(PY)" -c 'from pet_breeds.speed import race; from pet_breeds.walk import results_folder; race(results_folder() / "race-sample.json", "sample", "pet_resnet10", 96, 32, (1, 2, 3, 4, 5))'
+	"$(PY)" -c 'from pet_breeds.speed import race; from pet_breeds.walk import results_folder; race(results_folder() / "race-shared-pets.json", "../shared/pets", "resnet18", 224, 32, (1, 2, 3))'
 
 # How hard the sample is: walks on samples of other seeds than the shipped one.
 difficulty: $(READY)

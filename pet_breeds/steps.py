@@ -81,7 +81,7 @@ def train_fold(
     "Train all recipes on the rest of the photos and judge these."
     if plan['threads']: torch.set_num_threads(plan['threads'])
     def loaders():
-        block = data_block(plan['size'], splitter=IndexSplitter(valid))
+        block = data_block(plan['size'], splitter=IndexSplitter(valid), one_warp=True)
         return block.dataloaders(photos, bs=plan['bs'], num_workers=0)
     done = {}
     for step, learn in train_recipes(loaders, plan['arch'], plan['deep_arch'], seed,
@@ -111,7 +111,7 @@ def record_steps(
     photos, file = find_photos(get_data(data))[0], (folder or results_folder()) / f'{name}.json'
     threads = max(1, torch.get_num_threads() // n_procs) if n_procs > 1 else None
     plan = dict(arch=arch, deep_arch=deep_arch, size=size, bs=bs, precision=precision,
-                n_epochs=settings().n_epochs)
+                pipeline='one warp', n_epochs=settings().n_epochs)
     doc = _document(file, plan | dict(data=data_name(data), n_folds=n_folds,
                                       photos=[p.name for p in photos]))
     judged = {(r['seed'], i) for r in doc['runs']
