@@ -38,14 +38,14 @@ def start():
     for process in processes: process.kill()
 
 
-def test_ctrl_c_leaves_nothing(start, tmp_path):
+def test_ctrl_c_leaves_only_the_checkpoint(start, tmp_path):
     process = start('train', 'sample', '--out', tmp_path / 'out', '--epochs', '50', '--freeze-epochs', '0')
     assert any(line.startswith('epoch 0') for line in process.stdout)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert 'stopped' in said and 'Traceback' not in said
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ['.out.checkpoint']
 
 
 def test_ctrl_c_stops_a_walk_and_keeps_what_is_done(start, tmp_path):
