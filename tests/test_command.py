@@ -40,7 +40,7 @@ def start():
 
 def test_ctrl_c_leaves_only_the_checkpoint(start, tmp_path):
     process = start('train', 'sample', '--out', tmp_path / 'out', '--epochs', '50', '--freeze-epochs', '0')
-    assert any(line.startswith('epoch 0') for line in process.stdout)
+    assert any(line.startswith('epoch 1') for line in process.stdout)  # then that of epoch 0 is on the disk
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -54,7 +54,7 @@ def test_ctrl_c_stops_a_walk_and_keeps_what_is_done(start, tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1] == 'pet_breeds: stopped'  # before that the interrupted kernel may complain
+    assert 'pet_breeds: stopped' in said.splitlines()  # the interrupted kernel may complain before or after
     assert {'00_data.html', 'index.html', 'results.json'} <= set(os.listdir(tmp_path / 'walk'))
 
 
