@@ -6,7 +6,7 @@
 __all__ = ['app', 'walk', 'train', 'predict', 'export', 'compare', 'doctor', 'bench', 'sample']
 
 # %% ../nbs/cli.ipynb #9e150734
-import json, os, sys, tempfile, time, traceback
+import json, sys, traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
@@ -105,129 +105,20 @@ def train(
         '--json', help='Print model.json (with --seeds, a list) on stdout, nothing else')] = False,
 ) -> None:
     "Train a network, or one for each seed, and write weights, predictions and a description."
+    from pet_breeds.train import Plan, is_copy, train_model, train_seeds
     if epochs is None: epochs = 0 if probe else 3
-    if not (epochs or probe): raise typer.BadParameter('--epochs 0 needs --probe')
-    if frozen and (probe or stock): raise typer.BadParameter('--frozen trains no network: leave out --probe and --stock')
-    if probe: lr = freeze_epochs = None # it has its own rates, and no epochs of the head alone
-    plan = dict(data=data, arch=arch, epochs=epochs, freeze_epochs=freeze_epochs, lr=lr, size=size,
-                bs=bs, split=split, label=label, exclude=exclude and str(exclude), probe=probe,
-                stock=stock, frozen=frozen)
-    outs = {out: seed} if seeds == 1 else {out / f'seed-{s}': s for s in range(seed, seed + seeds)}
+    try: plan = Plan(data, arch, epochs, freeze_epochs, lr, size, bs, split, label, exclude and str(exclude),
+                     probe, stock, frozen)
+    except ValueError as e: raise typer.BadParameter(str(e)) from None
+    outs = [out]
     with _reported(as_json):
-        if seeds == 1 and out.exists():
-            raise FileExistsError(f'{str(out)!r} is there already: name a new folder')
-        todo = {o: s for o, s in outs.items() if not o.exists()}
-        for o in outs.keys() - todo.keys(): _must_fit(o, plan)
-        if procs == 1:
-            for o, s in todo.items(): _train(o, s, plan)
-        else: _train_side_by_side(todo, plan, procs, as_json)
-        if _copy(): return
+        if seeds == 1: train_model(plan, out, seed)
+        else: outs = train_seeds(plan, out, seed, seeds, procs)
+        if is_copy(): return
         docs = [json.loads((o / 'model.json').read_text(encoding='utf-8')) for o in outs]
         for o, doc in zip(outs, docs):
             print(f"{o}: error {doc['error']:.1%} ({doc['low']:.1%} to {doc['high']:.1%})")
     if as_json: typer.echo(json.dumps(docs[0] if seeds == 1 else docs, indent=1))
-
-# %% ../nbs/cli.ipynb #75e23850
-def _train(out, seed, plan):
-    "Train as `plan` says, and write `out` whole or not at all; goes on after the last epoch that was kept."
-    checkpoint = out.with_name(f'.{out.name}.checkpoint')
-    if _copy():
-        with tempfile.TemporaryDirectory() as tmp: return _train_into(Path(tmp) / 'not kept', checkpoint, seed, plan)
-    _train_into(out, checkpoint, seed, plan)
-    checkpoint.unlink(missing_ok=True)
-
-def _copy(): # whether this process only helps the first of those that `torchrun` started
-    return int(os.environ.get('RANK', 0)) > 0
-
-def _train_into(out, checkpoint, seed, plan):
-    import torch
-    from fastai.vision.all import noop, parent_label, set_seed
-    from pet_breeds.baseline import get_arch, pet_learner, read_run
-    from pet_breeds.checkpoint import Checkpoint
-    from pet_breeds.compare import mean_class_accuracy
-    from pet_breeds.data import breed_name, data_loaders
-    from pet_breeds.doctor import read_exclusions
-    from pet_breeds.features import train_frozen
-    from pet_breeds.predict import must_be_known, write_model
-    from pet_breeds.resnet101_fp16 import full_precision
-    from pet_breeds.runs import digest, new_folder, run_of, write_run
-    from pet_breeds.speed import across_processes, speed_up
-    from pet_breeds.walk import data_name, settings
-    s = settings({f'PET_BREEDS_{k.upper()}': str(plan[k]) for k in ('data', 'arch', 'size', 'bs')
-                  if plan[k] is not None})
-    label = parent_label if plan['label'] == 'folder' else breed_name
-    exclude = read_exclusions(plan['exclude']) if plan['exclude'] else ()
-    out.parent.mkdir(parents=True, exist_ok=True) # a place that cannot be written is found before the training
-    if not os.access(out.parent, os.W_OK): raise PermissionError(f'{str(out.parent)!r} cannot be written')
-    if plan['frozen']:
-        with new_folder(out) as tmp:
-            weights = tmp / 'model.safetensors'
-            run = train_frozen(s.data, s.arch, s.size, plan['split'], label, seed, weights, exclude)
-            run.about['mean_class_accuracy'] = mean_class_accuracy(run)
-            write_run(run, tmp)
-        return
-    get_arch(s.arch), must_be_known(s.arch) # an unknown name is found before the photos are read
-    set_seed(seed, reproducible=True)
-    if 'LOCAL_RANK' in os.environ and torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    dls = data_loaders(s.data, s.size, s.bs, plan['split'], label, exclude=exclude,
-                       one_warp=not plan['stock'])
-    learn = pet_learner(dls, s.arch)
-    precision, why = ('float32', "fastai's own way") if plan['stock'] else speed_up(learn)
-    if _copy(): learn.logger = noop
-    else: print(why)
-    started = time.perf_counter()
-    photos = digest(['/'.join(p.parts[-2:]) for p in (*dls.train_ds.items, *dls.valid_ds.items)])
-    same = {k: v for k, v in plan.items() if k not in ('data', 'exclude')} # `photos` stands for these
-    same |= dict(seed=seed, photos=photos, precision=precision, threads=torch.get_num_threads(),
-                 processes=int(os.environ.get('WORLD_SIZE', 1)))
-    with across_processes(learn), learn.added_cbs(Checkpoint(checkpoint, same)):
-        if plan['probe']: learn.probe_tune(plan['epochs'])
-        else: learn.fine_tune(plan['epochs'], plan['lr'], plan['freeze_epochs'])
-    fitted = dict(arch=s.arch, data=data_name(s.data), size=s.size, bs=s.bs, breeds=list(dls.vocab),
-                  photos=len(dls.train_ds) + len(dls.valid_ds), precision=precision,
-                  seconds=round(time.perf_counter() - started, 1))
-    full_precision(learn) # as it will be asked
-    run = run_of(learn, seed, **(plan | fitted), **read_run(learn))
-    run.about['mean_class_accuracy'] = mean_class_accuracy(run)
-    with new_folder(out) as tmp:
-        write_model(learn, run, tmp)
-        write_run(run, tmp)
-
-def _must_fit(out, plan):
-    "Refuse to keep a run that was trained otherwise."
-    kept = json.loads((out / 'model.json').read_text(encoding='utf-8'))
-    if other := [k for k, v in plan.items()
-                 if k != 'data' and v is not None and kept.get(k, v) != v]:
-        raise FileExistsError(f'{str(out)!r} was trained with another {other[0]}: '
-                              'name a new folder')
-
-def _train_side_by_side(todo, plan, procs, as_json):
-    "Train several seeds at once, each with its part of the processor's cores."
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-    import torch
-    threads = max(1, torch.get_num_threads() // procs)
-    with ProcessPoolExecutor(procs, get_context('spawn'), _begin, (threads, as_json)) as pool:
-        jobs = [pool.submit(_train_here, o, s, plan) for o, s in todo.items()]
-        try:
-            if failed := [said for job in jobs if (said := job.result())]:
-                raise RuntimeError(failed[0])
-        finally: pool.shutdown(wait=False, cancel_futures=True) # what waits is not begun
-
-def _begin(threads, as_json):
-    "How a process beside others behaves."
-    import torch
-    from multiprocessing import current_process
-    torch.set_num_threads(threads)
-    if gpus := torch.cuda.device_count(): # one after another gets the next
-        torch.cuda.set_device((current_process()._identity[0] - 1) % gpus)
-    if as_json: sys.stdout = sys.stderr
-
-def _train_here(out, seed, plan):
-    "Train in a process of its own; gives the message of an expected error, or `None`."
-    try: _train(out, seed, plan)
-    except (ValueError, OSError) as e: return f'seed {seed}: {e}'
 
 # %% ../nbs/cli.ipynb #c1p00002
 @app.command()
