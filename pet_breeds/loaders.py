@@ -7,6 +7,7 @@ __all__ = ['OneWarp', 'PhotoLoader', 'ByteNormalize', 'PhotoBlock', 'warp_batch'
 
 # %% ../nbs/loaders.ipynb #eb87dac5
 import random, threading
+from collections import deque
 from collections.abc import Iterator
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -45,6 +46,10 @@ class PhotoLoader(TfmdDL):
     "fastai's loader with threads; chance belongs to photo and epoch, whoever loads it."
     epoch_seed = 0
     share = 0, 1 # this process's number and the number of processes that share each batch
+    @property
+    def ahead(self) -> int: # batches to load while a GPU computes; on a CPU they would take its cores
+        return 2 * _is_cuda(self.device)
+
     def before_iter(self):
         super().before_iter()
         self.epoch_seed = self.rng.getrandbits(32)
@@ -57,8 +62,16 @@ class PhotoLoader(TfmdDL):
     def create_batches(self, samps) -> Iterator[tuple]:
         cv2.setNumThreads(1) # photos side by side need no threads inside
         with ThreadPool(torch.get_num_threads()) as pool:
+            begun = deque()
             for chunk in self._chunks(samps):
-                yield self.do_batch([b for b in pool.map(self.do_item, chunk, 4) if b is not None])
+                begun.append(pool.map_async(self.do_item, chunk, 4))
+                if len(begun) > self.ahead: yield self._finish(begun.popleft())
+            while begun: yield self._finish(begun.popleft())
+
+    def _finish(self, items):
+        batch = self.do_batch([b for b in items.get() if b is not None])
+        if not _is_cuda(self.device): return batch
+        return tuple(b.pin_memory().to(self.device, non_blocking=True) for b in batch) # nobody waits for the copy
 
     def _chunks(self, samps): # lists of indices, a batch each
         first, processes = self.share
@@ -71,6 +84,8 @@ class PhotoLoader(TfmdDL):
         x, *y = zip(*b)
         x = np.stack([np.moveaxis(o.numpy(), 0, -1) for o in x]) # colours last, in memory
         return (torch.from_numpy(x).permute(0, 3, 1, 2), *map(fa_collate, y))
+
+def _is_cuda(device): return device is not None and device.type == 'cuda'
 
 class ByteNormalize(Normalize):
     "fastai's `IntToFloatTensor` and `Normalize` in one pass over a batch of bytes."
