@@ -25,7 +25,8 @@ setup(
     python_requires='>=' + c['min_python'],
     install_requires=shlex.split(c['requirements']),
     extras_require=extras | {'dev': shlex.split(c['dev_requirements']) + sum(extras.values(), [])},
-    entry_points={'console_scripts': c['console_scripts'].split()},
+    # By the second, nbdev's pages link names to their pages and to their source.
+    entry_points={'console_scripts': c['console_scripts'].split(), 'nbdev': ['pet_breeds = pet_breeds._modidx:d']},
     # The pages and the recorded runs travel with the package, so that `pet_breeds walk` works when installed.
     packages=['pet_breeds', 'pet_breeds.nbs', 'pet_breeds.results'],
     package_dir={'pet_breeds.nbs': 'nbs', 'pet_breeds.results': 'results'},
