@@ -1,13 +1,11 @@
 "The repository in itself: notebooks, modules and metadata fit together."
 import importlib
 import inspect
-import json
 import re
 import shutil
 import sys
 from collections import Counter
 
-import yaml
 from fastcore.docments import docments
 from pages import readme
 
@@ -51,40 +49,6 @@ def test_public_functions_are_documented(root):
 def test_ruff(root, run):
     done = run(sys.executable, '-m', 'ruff', 'check', 'pet_breeds', 'tests', cwd=root)
     assert done.returncode == 0, done.stdout
-
-
-def test_stored_outputs_are_fit_for_readers(root):
-    bad = re.compile(r'Traceback|(?<!\w)/(?:root|home|tmp|work|Users)/|\d+%\|[ █]|Warning:|object at 0x')
-    found = []
-    for notebook in sorted((root / 'nbs').glob('*.ipynb')):
-        outputs = [o for c in json.loads(notebook.read_text(encoding='utf-8'))['cells'] for o in c.get('outputs', [])]
-        text = json.dumps([{k: v for k, v in o.get('data', o).items() if not k.startswith('image/')} for o in outputs])
-        found += [f'{notebook.name}: {m}' for m in bad.findall(text)]
-        found += [f'{notebook.name}: no output'] * (not outputs)
-        found += [f'{notebook.name}: {len(json.dumps(outputs))} bytes'] * (len(json.dumps(outputs)) > 1_000_000)
-    assert found == []
-
-
-def test_pages_pass_nbdevs_processing(copy, run):
-    "What nbdev does before Quarto; its own command would install Quarto with sudo."
-    code = '''import nbdev.quarto as q
-from nbdev.serve import proc_nbs
-q.refresh_quarto_yml(); q.nbdev_sidebar.__wrapped__(force=True); proc_nbs(force=True, n_workers=1)'''
-    done = run(sys.executable, '-c', code, cwd=copy)
-    assert done.returncode == 0, done.stderr
-    assert 'Error' not in done.stdout + done.stderr, done.stdout + done.stderr
-    pages = {p.name: json.loads(p.read_text(encoding='utf-8')) for p in (copy / '_proc').glob('*.ipynb')}
-    assert set(pages) == {p.name for p in (copy / 'nbs').glob('*.ipynb')}
-    dead = [f'{name}: {link}' for name, page in pages.items() for c in page['cells'] if c['cell_type'] == 'markdown'
-            for link in re.findall(r'\]\((?!https?:|#)([^)#]+)', ''.join(c['source'])) if not (copy / 'nbs' / link).exists()]
-    assert dead == []
-
-
-def test_quarto_yml_is_valid(root):
-    site = yaml.safe_load((root / '_quarto.yml').read_text(encoding='utf-8'))
-    assert site['project']['type'] == 'website' and site['metadata-files'] == ['nbdev.yml', 'sidebar.yml']
-    for item in site['website']['navbar']['left']: assert (root / 'nbs' / item['href']).exists(), item
-    assert (root / 'nbs/_quarto.yml').read_text(encoding='utf-8') == (root / '_quarto.yml').read_text(encoding='utf-8')
 
 
 def test_docs_without_quarto_says_how_to_get_it(root, run, tmp_path):
