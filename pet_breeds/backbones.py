@@ -81,7 +81,7 @@ def pretrain(
     epochs: int=16, # Passes over the training pictures
     bs: int=64, # Pictures in a batch
     seed: int=0, # Seed of training
-    folder: Path=WEIGHTS, # Where to write `<arch>.safetensors`
+    folder: Path|None=None, # Where to write `<arch>.safetensors`; by default into the package, `WEIGHTS`
 ) -> dict: # What `results/backbones.json` keeps of the run
     "Train a backbone to name drawn breeds and write its body's weights in half precision."
     torch.manual_seed(seed)
@@ -99,6 +99,7 @@ def pretrain(
         error = _error(model, x[valid], y[valid])
         print(f'{arch.__name__} epoch {epoch}: loss {loss:.3f}, error {error:.1%}, '
               f'{time.perf_counter() - started:.0f} s', flush=True)
+    folder = folder or WEIGHTS
     folder.mkdir(exist_ok=True)
     model.reset_classifier(0) # what is shipped is the body
     save_file({k: (v.half() if v.is_floating_point() else v).contiguous()

@@ -27,7 +27,7 @@ def push_to_hub(
     if not (Path(folder) / 'README.md').is_file():
         raise FileNotFoundError(f'{str(folder)!r} has no README.md: say there what the model is for')
     files = {name: (Path(folder) / name).read_bytes() for name in FILES}
-    files['README.md'] = (files['README.md'].replace(b'install pet_breeds\n', b'install "pet_breeds[hub]"\n')
+    files['README.md'] = (files['README.md'].replace(b'install "pet_breeds @', b'install "pet_breeds[hub] @')
                           .replace(b'predict FOLDER', f'predict hub:{repo_id}'.encode()))
     with _plain_errors(repo_id):
         api = HfApi(library_name='pet_breeds')

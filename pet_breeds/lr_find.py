@@ -7,7 +7,7 @@ __all__ = ['untouched', 'LRCurve', 'find_lr', 'suggestions', 'plot_curve']
 
 # %% ../nbs/02_lr_find.ipynb #e5005dfb
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -81,11 +81,10 @@ def find_lr(
 # %% ../nbs/02_lr_find.ipynb #b08cf12e
 def suggestions(
     curve: LRCurve, # See `find_lr`
-    methods: tuple[Callable, ...]=(minimum, steep, valley, slide), # fastai's rules
 ) -> dict[str, float]: # A learning rate for each rule, by its name
     "What fastai's rules read from the curve; `minimum` is a tenth of the rate of the lowest loss."
     lrs, losses = curve.lrs[:-2], curve.losses[:-2] # the last points are the explosion
-    return {m.__name__: m(lrs, losses, len(lrs))[0] for m in methods}
+    return {m.__name__: m(lrs, losses, len(lrs))[0] for m in (minimum, steep, valley, slide)}
 
 def plot_curve(
     curve: LRCurve, # See `find_lr`

@@ -77,7 +77,7 @@ Names the breed on a photo of a pet: {breeds}.
 - a photo without a pet gets a breed too: it knows nothing else
 
 ```sh
-pip install pet_breeds
+pip install "pet_breeds @ git+https://github.com/pet-breeds/pet_breeds"
 pet_breeds predict FOLDER photo.jpg
 ```
 
