@@ -212,7 +212,7 @@ def test_numbered_page_opens_in_colab(page):
 
 def test_nothing_installs_a_package_of_our_name_from_a_registry(root):
     files = [*PAGES, *(root / 'nbs').glob('*.qmd'), root / 'README.md', *(root / 'pet_breeds').glob('*.py')]
-    bare = re.compile(r'pip install(?: -{1,2}\w+)* [\'"]?pet[_-]breeds(?![\w\[]| @ git)')
+    bare = re.compile(r'pip install(?: -{1,2}\w+)* [\\\'"]*pet[_-]breeds(?![\w\[]| @ git)')
     assert [f.name for f in files if bare.search(f.read_text(encoding='utf-8'))] == []
 
 
