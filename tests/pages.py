@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tokenize
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -29,12 +30,16 @@ ROOT = Path(__file__).parent.parent
 NBS = ROOT / 'nbs'
 
 
+parse = cache(ast.parse)
+
+
+@cache
 def code_of(source, docstrings):
     "Code without comments, blanks and, unless told otherwise, docstrings: what an output may depend on."
-    lines = source.encode().splitlines(keepends=True)
-    cuts = [(t.start[0], len(t.line[:t.start[1]].encode()), t.end[0], len(t.line[:t.end[1]].encode()))
+    rows, lines = source.split('\n'), source.encode().splitlines(keepends=True)
+    cuts = [(t.start[0], len(rows[t.start[0] - 1][:t.start[1]].encode()), t.end[0], len(rows[t.end[0] - 1][:t.end[1]].encode()))
             for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if docstrings or not isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) or ast.get_docstring(node) is None: continue
         d = node.body[0].value
         cuts.append((d.lineno, d.col_offset, d.end_lineno, d.end_col_offset))
@@ -51,7 +56,7 @@ def parts(notebook):
     sources |= {own[1]: ''} if own else {}  # it stands on the page
     todo, words = [''], set()
     while todo:
-        for node in ast.walk(ast.parse(sources[todo.pop()])):
+        for node in ast.walk(parse(sources[todo.pop()])):
             if isinstance(node, ast.Constant) and isinstance(node.value, str): words.add(node.value)
             if not isinstance(node, ast.ImportFrom) or not node.module: continue
             package, _, name = ('pet_breeds.' * node.level + node.module).partition('.')  # modules say `from .data`

@@ -2,10 +2,13 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
+from pathlib import Path
 
+import pages
 import pytest
 import yaml
 from conftest import ROOT
@@ -71,13 +74,13 @@ q.refresh_quarto_yml(); q.nbdev_sidebar.__wrapped__(); proc_nbs(force=True, n_wo
     return found | qmd
 
 
-def find_links(pages, root):
+def find_links(site, root):
     "Links that lead nowhere. Addresses on the project's own host and repository are followed too; others are not."
     anchors = {name: {slug(words) for _, words in headings(cells)} | {directives(c).get('label') for c in cells}
-               for name, cells in pages.items()}
-    html = {re.sub(r'^\d+_', '', n.partition('.')[0]).lower() + '.html': n for n in pages}
+               for name, cells in site.items()}
+    html = {re.sub(r'^\d+_', '', n.partition('.')[0]).lower() + '.html': n for n in site}
     dead = []
-    for name, cells in pages.items():
+    for name, cells in site.items():
         for link in re.findall(r'\]\(([^)\s]+)\)', prose(cells)):
             target, _, anchor = link.partition('#')
             if target.startswith(SITE): target = html.get(target[len(SITE):].strip('/'), target)
@@ -86,17 +89,17 @@ def find_links(pages, root):
                 continue
             elif re.match(r'https?:|mailto:', target): continue
             target = target or name
-            if target in pages: dead += [f'{name}: {link}'] * bool(anchor and anchor not in anchors[target])
+            if target in site: dead += [f'{name}: {link}'] * bool(anchor and anchor not in anchors[target])
             else: dead += [f'{name}: {link}'] * (not (root / '_proc' / target).is_file())
         for label in re.findall(r'(?<![\w@])@((?:fig|tbl|sec)-[\w-]+)', prose(cells)):
             dead += [f'{name}: @{label}'] * (label not in anchors[name])
     return dead
 
 
-def find_figures(pages):
+def find_figures(site):
     "Pictures without a label, caption or words for those who do not see them, and labels used twice on a page."
     bad = []
-    for name, cells in pages.items():
+    for name, cells in site.items():
         labels = []
         for c in cells:
             kinds = {k for o in c.get('outputs', []) for k in o.get('data', {}) if k.startswith('image/')}
@@ -111,10 +114,10 @@ def find_figures(pages):
     return bad
 
 
-def find_headings(pages):
+def find_headings(site):
     "Headings that skip a level or repeat the title's."
     bad = []
-    for name, cells in pages.items():
+    for name, cells in site.items():
         before = 1
         for level, words in headings(cells):
             bad += [f'{name}: {"#" * level} {words}'] * (level == 1 or level > before + 1)
@@ -122,10 +125,10 @@ def find_headings(pages):
     return bad
 
 
-def find_tables(pages):
+def find_tables(site):
     "Tables without a header for each column."
     bad = []
-    for name, cells in pages.items():
+    for name, cells in site.items():
         for head in re.findall(r'(?m)^\|(.*)\|\n\|[-:| ]+\|$', prose(cells)):
             bad += [f'{name}: |{head}|'] * any(not h.strip() for h in head.split('|'))
         bad += [f'{name}: table' for t in outputs(cells, 'text/html') if '<table' in t and '<th' not in t]
@@ -135,10 +138,10 @@ def find_tables(pages):
 NOISE = re.compile(r'Traceback|(?<!\w)/(?:root|home|tmp|work|Users)/|\d+%\|[ █]|Warning:| at 0x[0-9a-f]{4}')
 
 
-def find_noise(pages):
+def find_noise(site):
     "Outputs that no reader wants, no output at all, and heavy ones: photos belong into JPEGs."
     bad = []
-    for name, cells in pages.items():
+    for name, cells in site.items():
         found = [o for c in cells for o in c.get('outputs', [])]
         words = json.dumps([{k: v for k, v in o.get('data', o).items() if not k.startswith('image/')} for o in found], ensure_ascii=False)
         bad += [f'{name}: {m}' for m in NOISE.findall(words)]
@@ -253,3 +256,31 @@ def test_docs_asks_of_quarto_only_what_it_knows(root, run, tmp_path, version, ne
         assert done.returncode == 0, done.stderr
         made = yaml.safe_load((tmp_path / 'out/site/_quarto.yml').read_text(encoding='utf-8'))
         assert ('llms-txt' in made['website'], 'axe' in made['format']['html']) == (new, bool(axe))
+
+
+def test_a_digest_changes_with_what_an_output_depends_on(monkeypatch, tmp_path):
+    "A page's code, a module that it uses at second hand, a record that it names; not comments, docstrings and the rest."
+    for folder in ('pet_breeds', 'results'): shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns('weights'))
+    page = Path(shutil.copy(ROOT / 'nbs/02_lr_find.ipynb', tmp_path))
+    monkeypatch.setattr(pages, 'ROOT', tmp_path)
+    before = pages.made_from(page)
+    def changes(file, old, new):
+        whole = (tmp_path / file).read_text(encoding='utf-8')
+        assert old in whole
+        (tmp_path / file).write_text(whole.replace(old, new, 1), encoding='utf-8')
+        after = pages.made_from(page)
+        (tmp_path / file).write_text(whole, encoding='utf-8')
+        return after != before
+    assert changes(page.name, 'num_it=40', 'num_it=41') and changes('pet_breeds/baseline.py', 'def read_run', 'def reads_run')
+    assert changes('pet_breeds/warp.py', 'def warp_photo', 'def warped_photo')  # used by what the data use
+    assert changes('results/walk-sample.json', '"wrong": ', '"wrong": 1')
+    assert not changes(page.name, '#| export', '#| exporti') and not changes('pet_breeds/sample.py', '"One picture', '"A picture')
+    assert not changes('pet_breeds/cli.py', 'def walk', 'def walks') and not changes('results/features.json', '"wrong": ', '"wrong": 1')
+    assert changes('pet_breeds/data.py', 'import', 'import os;') and not changes('pet_breeds/data.py', '\n\n', '\n\n# a comment\n')
+
+
+def test_stored_outputs_are_fresh():
+    "What `make pages` noted when it executed a page still holds."
+    noted = {p.stem: json.loads(p.read_text(encoding='utf-8'))['metadata'].get('made_from') for p in PAGES}
+    stale = [p.stem for p in PAGES if noted[p.stem] != pages.made_from(p)]
+    assert stale == [], f'make pages PAGES="{" ".join(stale)}"'
