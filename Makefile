@@ -10,7 +10,7 @@ PET_BREEDS = "$(PY)" -c 'from pet_breeds.cli import app; app()'
 WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,ARCH,arch) \
   $(call given,DEEP_ARCH,deep-arch) $(call given,SIZE,size) $(call given,BS,bs) $(call given,SEED,seed) \
   $(call given,EPOCHS,epochs) $(call given,FROM,from)
-PYTEST = "$(PY)" -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
+PYTEST = -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
 .PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos record-official record-race bench difficulty backbones
 
@@ -18,13 +18,17 @@ walk: $(READY)
 	$(WALK)
 
 test: $(READY)
-	$(PYTEST)
+	"$(PY)" $(PYTEST)
 
 test-slow: $(READY)
-	$(PYTEST) -m slow
+	"$(PY)" $(PYTEST) -m slow
 
+# Everything, and which lines of the modules ran; by the table one sees what no test reaches.
 test-all: $(READY)
-	$(PYTEST) -m ''
+	rm -f .coverage*
+	"$(PY)" -m coverage run $(PYTEST) -m ''
+	"$(PY)" -m coverage combine --quiet
+	"$(PY)" -m coverage report
 
 lab: $(READY)
 	"$(PY)" -m jupyterlab nbs
@@ -38,7 +42,7 @@ pages: $(READY)
 docs: $(READY)
 	@command -v quarto >/dev/null || { echo 'the site needs Quarto 1.6 or newer on PATH: https://quarto.org/docs/get-started'; exit 3; }
 	$(if $(DATA),$(WALK))
-	rm -rf "$(OUT)/site" && mkdir -p "$(OUT)/site" && git ls-files -z | xargs -0 cp --parents -Pt "$(OUT)/site"
+	rm -rf "$(OUT)/site" && mkdir -p "$(OUT)/site" && git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$(OUT)/site"
 	$(if $(DATA),cp "$(OUT)"/0*.ipynb "$(OUT)/site/nbs/")
 	case $$(quarto --version) in 1.[678].*) ;; *) sed -i.bak 's/# 1\.9: //' "$(OUT)/site/_quarto.yml";; esac
 	$(if $(AXE),sed -i.bak 's/# axe: //' "$(OUT)/site/_quarto.yml")

@@ -30,5 +30,5 @@ setup(
     # The pages and the recorded runs travel with the package, so that `pet_breeds walk` works when installed.
     packages=['pet_breeds', 'pet_breeds.nbs', 'pet_breeds.results'],
     package_dir={'pet_breeds.nbs': 'nbs', 'pet_breeds.results': 'results'},
-    package_data={'pet_breeds': ['weights/*'], 'pet_breeds.nbs': ['0[0-4]_*.ipynb'], 'pet_breeds.results': ['*.json']},
+    package_data={'pet_breeds': ['py.typed', 'weights/*'], 'pet_breeds.nbs': ['0[0-4]*_*.ipynb'], 'pet_breeds.results': ['*.json']},
 )

@@ -7,7 +7,7 @@ __all__ = ['turns', 'ratio', 'bench_photos', 'bench_pipeline', 'bench_training',
            'bench_tables', 'plot_parts']
 
 # %% ../nbs/bench.ipynb #dea55c14
-import json, re, resource, statistics, subprocess, sys, tempfile, time
+import json, re, statistics, subprocess, sys, tempfile, time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -161,10 +161,17 @@ def _grow(data, n, size):
     with bench_photos(data, n) as photos:
         work = _epoch(photos, size, min(64, n), 0, True)
         rate = turns({'one warp': work}, 1)['one warp'][0]
-    status = Path('/proc/self/status') # where there is one: `getrusage` may count the parent's memory too
-    if status.exists(): memory = int(re.search(r'VmHWM:\s*(\d+)', status.read_text())[1]) / 1024
-    else: memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return json.dumps(dict(photos=n, rate=round(rate, 1), memory=round(memory)))
+    return json.dumps(dict(photos=n, rate=round(rate, 1), memory=round(_peak_memory())))
+
+def _peak_memory():
+    "Of this process, MB; each system has its own way."
+    if sys.platform == 'linux': # `getrusage` may count the parent's memory there
+        return int(re.search(r'VmHWM:\s*(\d+)', Path('/proc/self/status').read_text())[1]) / 1024
+    if sys.platform == 'win32':
+        from psutil import Process
+        return Process().memory_info().peak_wset / 2 ** 20
+    from resource import RUSAGE_SELF, getrusage
+    return getrusage(RUSAGE_SELF).ru_maxrss / 2 ** 20 # bytes on macOS
 
 # %% ../nbs/bench.ipynb #afa058e2
 def bench_prediction(

@@ -61,7 +61,7 @@ def read_checkpoint(
     "Raises `ValueError` for a damaged file."
     try:
         with safe_open(file, 'pt') as f:
-            return json.loads(f.metadata()['pet_breeds']), {k: f.get_tensor(k) for k in f.keys()}
+            return json.loads(f.metadata()['pet_breeds']), {k: f.get_tensor(k).clone() for k in f.keys()}
     except (SafetensorError, KeyError, TypeError, ValueError) as e:
         raise ValueError(f'{str(file)!r} is no checkpoint that can be read: delete it to begin anew ({e})') from e
 

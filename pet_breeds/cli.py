@@ -107,7 +107,7 @@ def train(
     "Train a network, or one for each seed, and write weights, predictions and a description."
     from pet_breeds.train import Plan, is_copy, train_model, train_seeds
     if epochs is None: epochs = 0 if probe else 3
-    try: plan = Plan(data, arch, epochs, freeze_epochs, lr, size, bs, split, label, exclude and str(exclude),
+    try: plan = Plan(data, arch, epochs, freeze_epochs, lr, size, bs, split, label, str(exclude) if exclude else None,
                      probe, stock, frozen)
     except ValueError as e: raise typer.BadParameter(str(e)) from None
     outs = [out]

@@ -403,9 +403,9 @@ def examine(
     """
     if not 0 <= near <= 16: raise ValueError(f'near must be 0 to 16 of the 64 bits, got {near}')
     root, names = list_files(folder)
-    looks = look_at_all(root, names, processes, min_side=min_side, hashing=bool(find_spec('imagehash')))
+    coming = look_at_all(root, names, processes, min_side=min_side, hashing=bool(find_spec('imagehash')))
     from pet_breeds.data import breed_name # slow; the processes are at work meanwhile
-    looks = list(looks)
+    looks = list(coming)
     readable = [l.name for l in looks if l.digest]
     known, found, notes = check_names(root, readable, label or breed_name)
     found += [Finding(l.name, *problem) for l in looks for problem in l.problems]

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from .predict import check_about, load_model
+from .predict import Model, check_about, load_model
 
 # %% ../nbs/export.ipynb #5b7f05a4
 HOW = ('RGB bytes, (n, size, size, 3): the middle square of the upright photo, resized to size with '
@@ -53,28 +53,28 @@ def export_onnx(
     finally: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/export.ipynb #852b3910
-class OnnxModel:
-    "A classifier that was read from an ONNX file; what `predict` needs of a `Model`."
+class OnnxModel(Model):
+    "A classifier that was read from an ONNX file; `net` is a session of ONNX Runtime."
     def __init__(self,
         file: str|Path, # A file that `export_onnx` wrote
     ):
         "Raises `FileNotFoundError`, and `ValueError` for another file."
         import onnxruntime
         if not Path(file).is_file(): raise FileNotFoundError(f'{str(file)!r} is not there')
-        try: self.session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
+        try: self.net = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
         except Exception as e: # ONNX Runtime has its own for each kind of damage
             raise ValueError(f'{str(file)!r} is no ONNX file that can be read: export it anew ({e})') from e
-        stated = self.session.get_modelmeta().custom_metadata_map.get('pet_breeds')
+        stated = self.net.get_modelmeta().custom_metadata_map.get('pet_breeds')
         if not stated: raise ValueError(f'{str(file)!r} was not written by `pet_breeds export`')
         try: self.about = json.loads(stated)
         except (ValueError, RecursionError) as e: raise ValueError(f'{str(file)!r} is damaged: export it anew') from e
         check_about(self.about, str(file))
-        (asked,), size, breeds = self.session.get_inputs(), self.about['size'], len(self.about['breeds'])
-        if asked.name != 'pictures' or asked.shape[1:] != [size, size, 3] or self.session.get_outputs()[0].shape[1:] != [breeds]:
+        (asked,), size, breeds = self.net.get_inputs(), self.about['size'], len(self.about['breeds'])
+        if asked.name != 'pictures' or asked.shape[1:] != [size, size, 3] or self.net.get_outputs()[0].shape[1:] != [breeds]:
             raise ValueError(f'{str(file)!r} does not take or give what it states: export it anew')
 
     def probabilities(self,
         pictures: np.ndarray, # Squares as `warp_photo` makes them, uint8, (n, size, size, 3)
     ) -> np.ndarray: # One row a picture, float32, (n, breeds); the temperature is applied
         "What the network says."
-        return self.session.run(['probabilities'], {'pictures': pictures})[0]
+        return self.net.run(['probabilities'], {'pictures': pictures})[0]

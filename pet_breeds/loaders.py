@@ -27,7 +27,7 @@ class OneWarp(RandTransform):
     order, split_idx = 1, None
     def __init__(self,
         size: int=224, # Side of the result, pixels
-        **limits: float, # `max_rotate`, `max_zoom`, `max_warp`, `max_lighting`, `min_scale` …, see `draw`
+        **limits, # `max_rotate`, `max_zoom`, `max_warp`, `max_lighting`, `min_scale` …, see `draw`
     ):
         if size < 1: raise ValueError(f'size must be at least 1 pixel, got {size}')
         super().__init__()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from .warp import read_photo, warp_photo
@@ -22,8 +23,8 @@ FORMAT = 1 # Version of the folder's format
 FILES = ('model.json', 'model.safetensors', 'README.md') # All that belongs to a model
 
 def write_model(
-    learn: object, # A trained fastai `Learner`, as `pet_learner` makes it
-    run: object, # Its `Run`; `run.about` needs `arch` and `size`, and gets what the folder adds
+    learn: Any, # A trained fastai `Learner`, as `pet_learner` makes it
+    run: Any, # Its `Run`; `run.about` needs `arch` and `size`, and gets what the folder adds
     folder: Path, # An existing folder
 ) -> None:
     """Write `model.safetensors` and `README.md`; `write_run` adds `model.json`, from `run.about`.
@@ -96,7 +97,7 @@ def _result(about):
 @dataclass
 class Model:
     "A classifier that was read from a folder."
-    net: object  # The network, a `torch.nn.Module` in eval mode
+    net: Any  # The network, a `torch.nn.Module` in eval mode
     about: dict  # What `model.json` holds
 
     def probabilities(self,

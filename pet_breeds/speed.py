@@ -105,8 +105,8 @@ def probe_tune(self:Learner,
     """
     self.model[1] = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), Flatten(), UnitLength())
     self.opt = None # parameters change, so does their optimizer
-    seen = _pass(self, self.dls.test_dl(self.dls.train_ds.items, with_labels=True))
-    self.model[1].append(_linear(fit_head(*seen, folds=3), self.dls.device))
+    x, y = _pass(self, self.dls.test_dl(self.dls.train_ds.items, with_labels=True))
+    self.model[1].append(_linear(fit_head(x, y, folds=3), self.dls.device))
     if not epochs: return
     self.unfreeze()
     with self.added_cbs(_StillNorms()): self.fit_one_cycle(epochs, lr_max)

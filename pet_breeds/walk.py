@@ -9,6 +9,7 @@ __all__ = ['QUIET', 'Settings', 'settings', 'record_step', 'data_name', 'new_res
 
 # %% ../nbs/walk.ipynb #c3f71596
 import ast, html, json, os, platform, re, time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -39,7 +40,7 @@ _SAMPLE = Settings('sample', 'pet_resnet10', 'pet_resnet18', size=96, bs=32, see
 _PHOTOS = Settings('pets', 'resnet34', 'resnet101', size=224, bs=64, seed=42, n_epochs=None)
 
 def settings(
-    environ: dict[str, str]|None=None, # Variables, named below; by default the process's
+    environ: Mapping[str, str]|None=None, # Variables, named below; by default the process's
 ) -> Settings: # What is set, completed by what fits the data
     """The settings of this run. Raises `ValueError` for a number that is none.
 
@@ -47,7 +48,7 @@ def settings(
     `_EPOCHS`.
     """
     environ = os.environ if environ is None else environ
-    given = {k: v for k in ('data', 'arch', 'deep_arch', 'size', 'bs', 'seed', 'epochs')
+    given: dict = {k: v for k in ('data', 'arch', 'deep_arch', 'size', 'bs', 'seed', 'epochs')
              if (v := environ.get(f'PET_BREEDS_{k.upper()}')) is not None}
     if empty := [k for k, v in given.items() if not v]:
         raise ValueError(f'{empty[0]} is empty: give a value, or leave it out')
@@ -84,10 +85,10 @@ def record_step(
     return row
 
 def data_name(
-    data: str, # `sample`, `pets` or a folder
+    data: str|Path, # `sample`, `pets` or a folder
 ) -> str: # The data's name in tables: for a folder its own and its parent's
     "A name for the data that does not tell where on this machine they lie."
-    return data if data in ('sample', 'pets') else '/'.join(Path(data).resolve().parts[1:][-2:])
+    return str(data) if data in ('sample', 'pets') else '/'.join(Path(data).resolve().parts[1:][-2:])
 
 def new_results(
     seed: int, # Seed of training
@@ -187,7 +188,7 @@ def pages() -> list[Path]: # The numbered notebooks of the walk, in order
     "The pages, in the repository or in the installed package."
     package = Path(find_spec('pet_breeds').origin).parent
     folders = package / 'nbs', package.parent / 'nbs'
-    return sorted(p for folder in folders for p in folder.glob('0[0-4]_*.ipynb'))
+    return sorted(p for folder in folders for p in folder.glob('0[0-4]*_*.ipynb'))
 
 def _client(nb, name, cwd):
     "A client that says on stdout which cell of page `name` runs, and what it prints."
@@ -264,7 +265,7 @@ def as_html(
     body, _ = exporter.from_notebook_node(nb, {'metadata': {'name': title}})
     body = re.sub('alt="No description has been provided for this image"',
                   lambda _: f'alt="{next(alts)}"', body)
-    body = re.sub(r'href="(0[0-4]_\w+)\.ipynb', r'href="\1.html', body)
+    body = re.sub(r'href="(0[0-4]\w+)\.ipynb', r'href="\1.html', body)
     return re.sub(r'<a href="(?!https?:)[^"]+\.ipynb[^>]*>(.*?)</a>', r'\1', body) # not in the walk
 
 def _for_readers(cell):
@@ -305,14 +306,14 @@ def run_walk(
         s = replace(s, data=str(Path(s.data).resolve()))
     out = Path(out).resolve()
     first = first.zfill(2)
-    chosen = [p for p in notebooks or pages() if p.stem[:2] >= first]
+    chosen = [p for p in notebooks or pages() if p.stem.partition('_')[0] >= first]
     if not chosen: raise ValueError(f'no page from {first!r} on: the first page is 00')
     if out in {p.resolve().parent for p in chosen}:
         raise ValueError(f'{str(out)!r} holds the pages themselves: walk to another folder')
     out.mkdir(parents=True, exist_ok=True)
     results = out / 'results.json'
-    _begin(results, s, first, {p.stem[3:] for p in chosen})
-    for old in out.glob('0[0-9]_*'):
+    _begin(results, s, first, {p.stem.partition('_')[2] for p in chosen})
+    for old in out.glob('0[0-9]*_*'):
         if old.stem >= first: old.unlink()
     values = dict(DATA=s.data, ARCH=s.arch, DEEP_ARCH=s.deep_arch, SIZE=s.size, BS=s.bs,
                   SEED=s.seed, EPOCHS=s.n_epochs, RESULTS=results)

@@ -46,10 +46,10 @@ def draw(
     All for each picture; fastai throws the final crop once a batch.
     """
     u, some = rng.random, lambda p, low, high, none: rng.uniform(low, high) if u() < p else none
-    light = -math.log(1 - max_lighting)
+    tilt, light = lambda: some(p_affine, -max_warp, max_warp, 0.), -math.log(1 - max_lighting)
     return Draw(
         crop=(u(), u()), flip=do_flip and u() < .5,
-        warp=tuple(some(p_affine, -max_warp, max_warp, 0.) for _ in 'xy'),
+        warp=(tilt(), tilt()),
         rotate=some(p_affine, -max_rotate, max_rotate, 0.),
         zoom=some(p_affine, 1., max_zoom, 1.), zoom_at=(u(), u()),
         scale=math.sqrt(rng.uniform(min_scale, 1.)), scale_at=(u(), u()),

@@ -1,4 +1,5 @@
 "What the tests share."
+import os
 import shutil
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # tests run side by side, see addopts
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / 'shared'
 COMMAND = [sys.executable, '-c', 'from pet_breeds.cli import app; app()']

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import COMMAND
 
+ctrl_c = pytest.mark.skipif(os.name == 'nt', reason='Windows sends Ctrl-C to a whole console')
+
 
 def test_help_imports_nothing_heavy(run):
     code = '''import sys
@@ -38,6 +40,7 @@ def start():
     for process in processes: process.kill()
 
 
+@ctrl_c
 def test_ctrl_c_leaves_only_the_checkpoint(start, tmp_path):
     process = start('train', 'sample', '--out', tmp_path / 'out', '--epochs', '50', '--freeze-epochs', '0')
     assert any(line.startswith('epoch 1') for line in process.stdout)  # then that of epoch 0 is on the disk
@@ -48,6 +51,7 @@ def test_ctrl_c_leaves_only_the_checkpoint(start, tmp_path):
     assert os.listdir(tmp_path) == ['.out.checkpoint']
 
 
+@ctrl_c
 def test_ctrl_c_stops_a_walk_and_keeps_what_is_done(start, tmp_path):
     process = start('walk', '--out', tmp_path / 'walk', '--epochs', '1')
     assert any(line.startswith('01_baseline') for line in process.stdout)

@@ -7,6 +7,7 @@ import sys
 import pytest
 from conftest import COMMAND
 
+pytest.importorskip('resource')  # Windows measures memory otherwise
 MEASURED = '''
 import resource, sys
 from pet_breeds.cli import app

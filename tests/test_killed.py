@@ -10,6 +10,7 @@ import time
 import pytest
 from conftest import COMMAND, ROOT
 
+if not hasattr(signal, 'SIGKILL'): pytest.skip('Windows has no SIGKILL', allow_module_level=True)
 ENV = os.environ | {'OMP_NUM_THREADS': '2'}
 TRAIN = 'train', 'sample', '--size', '32', '--epochs', '3', '--out'
 PATCHED = """

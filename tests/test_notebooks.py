@@ -7,23 +7,30 @@ import pytest
 from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / 'nbs').glob('*.ipynb'))
+IMPORT = """import pet_breeds.{} as _module
+globals().update({{k: v for k, v in vars(_module).items() if not k.startswith('__')}})"""
 COUNT = '''
 import sys
 from execnb.shell import CaptureShell
 from nbdev.test import nbdev_test
-ran, cell = [], CaptureShell.cell
+ran, cell, module = [], CaptureShell.cell, None
 def counted(self, c, *args, **kw):
+    global module
     if c.cell_type == 'code' and c.source.strip(): ran.append(c)
+    flags = getattr(c, 'directives_', {})
+    if 'default_exp' in flags: module = flags['default_exp'][0]
+    if instead and {'export', 'exporti', 'exports'} & set(flags): c.source = instead.format(module)
     return cell(self, c, *args, **kw)
 CaptureShell.cell = counted
+instead = sys.argv[2]
 nbdev_test.__wrapped__(path=sys.argv[1], n_workers=0)
 print('cells run:', len(ran))
 '''
 
 
-def run_counted(notebook):
-    "Exit code, output and number of cells that nbdev_test ran."
-    done = subprocess.run([sys.executable, '-c', COUNT, str(notebook)], cwd=ROOT, text=True, capture_output=True)
+def run_counted(notebook, instead=''):
+    "Exit code, output and number of cells that nbdev_test ran; in place of the exported cells, if given, `instead`."
+    done = subprocess.run([sys.executable, '-c', COUNT, str(notebook), instead], cwd=ROOT, text=True, capture_output=True)
     ran = done.stdout.rpartition('cells run: ')[2].strip()
     return done.returncode, done.stdout + done.stderr, int(ran or 0)
 
@@ -40,6 +47,14 @@ def test_notebook(notebook):
     status, output, ran = run_counted(notebook)
     assert status == 0, output
     assert ran == len(code), f'{ran} of {len(code)} cells ran:\n{output}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('notebook', [n for n in NOTEBOOKS if '#| export' in n.read_text(encoding='utf-8')], ids=lambda n: n.stem)
+def test_module_passes_its_notebooks_tests(notebook):
+    "Each exported cell gives way to what the module holds: coverage sees modules only."
+    status, output, _ = run_counted(notebook, IMPORT)
+    assert status == 0, output
 
 
 def test_the_count_notices_what_nbdev_test_hides():

@@ -1,9 +1,12 @@
 "The package as others get it: built, installed elsewhere, without display or network."
+import os
+import subprocess
 import sys
 import sysconfig
 import tarfile
 import venv
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +29,6 @@ print(pet_breeds.__file__)
 @pytest.fixture(scope='module')
 def dist(tmp_path_factory, copy):
     "Wheel and sdist of a clean copy; the wheel is built from the sdist, so what that lacks is missed."
-    import subprocess
     out = tmp_path_factory.mktemp('dist')
     done = subprocess.run([sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, copy], text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,7 +37,7 @@ def dist(tmp_path_factory, copy):
 
 def test_contents(dist):
     wheel = zipfile.ZipFile(next(dist.glob('*.whl'))).namelist()
-    assert {'pet_breeds/weights/pet_resnet10.safetensors', 'pet_breeds/nbs/00_data.ipynb', 'pet_breeds/cli.py'} <= set(wheel)
+    assert {'pet_breeds/py.typed', 'pet_breeds/weights/pet_resnet10.safetensors', 'pet_breeds/nbs/00_data.ipynb', 'pet_breeds/cli.py'} <= set(wheel)
     sdist = tarfile.open(next(dist.glob('*.tar.gz'))).getnames()
     assert any(n.endswith('/settings.ini') for n in sdist)
     assert not [n for n in [*wheel, *sdist] if n.endswith(('.pth', '.pkl', '.jpg'))]
@@ -44,14 +46,15 @@ def test_contents(dist):
 def test_installs_in_a_path_with_a_space(dist, tmp_path, run):
     home = tmp_path / 'my environment'
     venv.create(home, with_pip=False)
-    site = next((home / 'lib').glob('python*')) / 'site-packages'
+    paths = sysconfig.get_paths('venv', vars={'base': str(home), 'platbase': str(home)})
+    site, scripts = Path(paths['purelib']), Path(paths['scripts'])
     (site / 'outer.pth').write_text(sysconfig.get_paths()['purelib'] + '\n')  # the dependencies, not installed again
-    python = home / 'bin/python'
+    python = scripts / Path(sys.executable).name
     done = run(sys.executable, '-m', 'pip', '--python', python, 'install', '--no-deps', '--no-index', next(dist.glob('*.whl')))
     assert done.returncode == 0, done.stderr
-    clean = {'PATH': '/usr/bin:/bin', 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'HOME': str(tmp_path)}
+    clean = {'PATH': os.defpath, 'SYSTEMROOT': os.environ.get('SYSTEMROOT', ''), 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'HOME': str(tmp_path)}
     done = run(python, '-c', TEN_LINES, cwd=tmp_path, env=clean)
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stdout and 'great_pyrenees 37' in done.stdout
-    done = run(home / 'bin/pet_breeds', '--help', cwd=tmp_path, env=clean)
+    done = run(scripts / 'pet_breeds', '--help', cwd=tmp_path, env=clean)
     assert (done.returncode, 'walk' in done.stdout) == (0, True)

@@ -33,7 +33,7 @@ out = Path(sys.argv[1]) / f"{os.environ.get('RANK', 'alone')}.json"
 out.write_text(json.dumps(dict(losses=losses.kept, photos=len(truth), wrong=wrong, weights=weights)))
 '''
 ENV = os.environ | {'OMP_NUM_THREADS': '1'}
-TWO = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port', '29511']
+TWO = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--standalone']  # at a free port
 
 
 @pytest.mark.slow

@@ -1,17 +1,32 @@
 "The repository in itself: notebooks, modules and metadata fit together."
 import importlib
 import inspect
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections import Counter
+from configparser import ConfigParser
 
+import pytest
+import yaml
 from fastcore.docments import docments
 from pages import readme
 
+SCHEMAS = {
+    'vendor.github-workflows': '.github/workflows/*.yml',
+    'custom.github-workflows-require-timeout': '.github/workflows/*.yml',
+    'vendor.dependabot': '.github/dependabot.yml',
+    'vendor.github-issue-forms': '.github/ISSUE_TEMPLATE/[!c]*.yml',
+    'vendor.github-issue-config': '.github/ISSUE_TEMPLATE/config.yml',
+    'vendor.citation-file-format': 'CITATION.cff',
+}
+
 
 def contents(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob('*'))
+    "All but the line ends, which nbdev writes as Windows does there."
+    return {p.relative_to(folder).as_posix(): p.read_bytes().replace(b'\r\n', b'\n') for p in sorted(folder.rglob('*'))
             if p.is_file() and p.suffix in {'.ipynb', '.py'}}
 
 
@@ -51,6 +66,54 @@ def test_ruff(root, run):
     assert done.returncode == 0, done.stdout
 
 
+def test_types(root, run):
+    done = run(sys.executable, '-m', 'mypy', cwd=root)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize('schema', SCHEMAS)
+def test_files_fit_their_schemas(root, run, schema):
+    files = sorted(root.glob(SCHEMAS[schema]))
+    assert files
+    done = run(sys.executable, '-m', 'check_jsonschema', '--builtin-schema', schema, *files)
+    assert done.returncode == 0, done.stdout
+
+
+def test_workflows_are_pinned_and_may_little(root):
+    hashes = {}
+    for file in sorted((root / '.github/workflows').glob('*.yml')):
+        text = file.read_text(encoding='utf-8')
+        assert yaml.safe_load(text)['permissions'] == {'contents': 'read'}, file.name
+        for used in re.findall(r'uses: (.+)', text):
+            action = re.fullmatch(r'([\w./-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+', used)
+            assert action, f'{file.name}: {used}'
+            assert hashes.setdefault(action[1], action[2]) == action[2], f'{file.name}: {used}'
+
+
+def test_hooks_are_valid(root, run):
+    done = run(sys.executable, '-m', 'pre_commit', 'validate-config', root / '.pre-commit-config.yaml')
+    assert done.returncode == 0, done.stdout
+
+
+def test_one_version(root):
+    settings = ConfigParser(delimiters=['='])
+    settings.read_file((root / 'settings.ini').open(encoding='utf-8'))
+    version = settings['DEFAULT']['version']
+    assert importlib.import_module('pet_breeds').__version__ == version
+    assert yaml.safe_load((root / 'CITATION.cff').read_text(encoding='utf-8'))['version'] == version
+    newest = re.search(r'^## (.+)', (root / 'CHANGELOG.md').read_text(encoding='utf-8'), re.MULTILINE)[1]
+    assert re.fullmatch(rf'{re.escape(version)} \((unreleased|\d{{4}}-\d\d-\d\d)\)', newest)
+
+
+def test_names_fit_every_system(root):
+    "No two differ in case only, and Windows takes each."
+    listed = subprocess.run(['git', 'ls-files', '-z'], cwd=root, capture_output=True, text=True, check=True).stdout.split('\0')[:-1]
+    assert [name for name, n in Counter(name.lower() for name in listed).items() if n > 1] == []
+    bad = re.compile(r'[<>:"\\|?*\x00-\x1f]|[. ](/|$)|(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)', re.IGNORECASE)
+    assert [name for name in listed if bad.search(name) or len(name) > 150] == []
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='no make on Windows')
 def test_docs_without_quarto_says_how_to_get_it(root, run, tmp_path):
     for tool in ('sh', 'make'): (tmp_path / tool).symlink_to(shutil.which(tool))
     done = run('make', 'docs', f'PYTHON={sys.executable}', cwd=root, env={'PATH': str(tmp_path)})
