@@ -222,7 +222,8 @@ def test_nothing_installs_a_package_of_our_name_from_a_registry(root):
 def test_menus_lead_to_every_page(root):
     "Each page once in the sidebar, in the order of reading; each module's page in the reference; the posts' dates in order."
     config = yaml.safe_load((root / '_quarto.yml').read_text(encoding='utf-8'))
-    assert (root / 'nbs/_quarto.yml').read_text(encoding='utf-8') == (root / '_quarto.yml').read_text(encoding='utf-8')
+    link = root / 'nbs/_quarto.yml'  # Windows may make a text file of it that says where it leads
+    assert (os.readlink(link) if link.is_symlink() else link.read_text(encoding='utf-8')) == '../_quarto.yml'
     web = config['website']
     flat = [p for item in web['sidebar']['contents'] for p in (item['contents'] if isinstance(item, dict) else [item])]
     assert sorted(flat) == sorted({p.name for p in PAGES} | {p.name for p in (root / 'nbs').glob('*.qmd')} - {'404.qmd'})
