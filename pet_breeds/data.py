@@ -14,10 +14,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from fastai.vision.all import (CategoryBlock, DataBlock, DataLoaders, ImageBlock, IndexSplitter,
-                               RandomSplitter, Resize, TrainTestSplitter, URLs, aug_transforms,
-                               get_files, untar_data, verify_image)
+                               RandomSplitter, Resize, TrainTestSplitter, aug_transforms,
+                               get_files, verify_image)
 from fastcore.parallel import parallel
 from IPython.display import Image as Picture
+from .download import get_pets
 from .sample import cache_folder, sample_folder
 from .loaders import OneWarp, PhotoBlock, fits_on_gpu, keep_on_device
 
@@ -26,7 +27,7 @@ def get_data(
     data: str|Path='sample', # `sample` (drawn), `pets` (Oxford-IIIT Pet, fetched once), or a folder
 ) -> Path: # The folder; photos lie in its `images/` if it has one, else in itself
     "Find the data, or make or download them. Raises `FileNotFoundError` if there are none."
-    known = {'sample': sample_folder, 'pets': lambda: untar_data(URLs.PETS)}
+    known = {'sample': sample_folder, 'pets': get_pets}
     folder = known.get(str(data), lambda: Path(data))()
     if not folder.is_dir():
         raise FileNotFoundError(f'{str(data)!r} is no folder: '
