@@ -144,7 +144,7 @@ def is_complete(
     return kept.items() <= _sizes(folder).items()
 
 def _strict(member, folder):
-    if Path(member.name).is_absolute(): raise tarfile.AbsolutePathError(member)
+    if member.name.startswith('/'): raise tarfile.AbsolutePathError(member)
     return tarfile.data_filter(member, folder)
 
 def unpack(

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import signal
 import subprocess
 import sys
 import tarfile
@@ -87,7 +86,7 @@ def test_a_killed_download_goes_on(server, tmp_path):
     folder, part = tmp_path / 'pets', tmp_path / 'pets-archives/pets.tgz.part'
     killed = start(server, folder)
     while not (part.exists() and part.stat().st_size): time.sleep(.01)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.communicate(timeout=60)
     kept = part.stat().st_size
     assert not folder.exists() and 0 < kept < len(server.data)
