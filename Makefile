@@ -1,4 +1,4 @@
-# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · record-official · record-race · bench · difficulty · backbones
+# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · record-official · record-race · record-options · bench · difficulty · backbones
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
@@ -12,7 +12,7 @@ WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,AR
   $(call given,EPOCHS,epochs) $(call given,FROM,from)
 PYTEST = -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
-.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos record-official record-race bench difficulty backbones
+.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos record-official record-race record-options bench difficulty backbones
 
 walk: $(READY)
 	$(WALK)
@@ -86,6 +86,11 @@ bench: $(READY)
 record-race: $(READY)
 	"$(PY)" -c 'from pet_breeds.speed import race; from pet_breeds.walk import results_folder; race(results_folder() / "race-sample.json", "sample", "pet_resnet10", 96, 32, (1, 2, 3, 4, 5))'
 	"$(PY)" -c 'from pet_breeds.speed import race; from pet_breeds.walk import results_folder; race(results_folder() / "race-shared-pets.json", "../shared/pets", "resnet18", 224, 32, (1, 2, 3))'
+
+# Mixup, label smoothing and several views, each against a training without it; goes on where it was stopped.
+record-options: $(READY)
+	"$(PY)" -c 'from pet_breeds.train import record_options; record_options("options-sample", 5, arch="pet_resnet10", size=96, bs=32)'
+	"$(PY)" -c 'from pet_breeds.train import record_options; record_options("options-shared-pets", 3, data="../shared/pets", arch="resnet18", size=128, bs=32)'
 
 # How hard the sample is: walks on samples of other seeds than the shipped one.
 difficulty: $(READY)

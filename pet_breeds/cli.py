@@ -75,7 +75,7 @@ def train(
     out: Annotated[Path, typer.Option(
         help='Folder to write; must not exist. With --seeds, the folder for `seed-…`')],
     arch: Annotated[str|None, typer.Option(
-        help='Network, such as resnet34; by default what fits the data')] = None,
+        help='Network of torchvision or timm, such as resnet34; by default what fits the data')] = None,
     seeds: Annotated[int, typer.Option(
         min=1, help='Trainings, with SEED and the seeds after it; finished ones are kept')] = 1,
     procs: Annotated[int, typer.Option(
@@ -88,7 +88,8 @@ def train(
         min=0, help='Learning rate, base_lr of fine_tune; not with --probe')] = 2e-3,
     seed: Annotated[int, typer.Option(
         min=0, help='Seed of training; the split keeps its own, 42')] = 42,
-    size: Annotated[int|None, typer.Option(min=1, help='Side of the pictures, pixels')] = None,
+    size: Annotated[int|None, typer.Option(
+        min=1, help="Side of the pictures, pixels; by default the weights' own, for the sample 96")] = None,
     bs: Annotated[int|None, typer.Option(min=2, help='Photos in a batch')] = None,
     split: Literal['random', 'stratified', 'official'] = 'random',
     label: Annotated[Literal['name', 'folder'], typer.Option(
@@ -101,19 +102,28 @@ def train(
         '--frozen', help='Train no network: fit a logistic regression to its features')] = False,
     exclude: Annotated[Path|None, typer.Option(
         help='List of photos to leave out, as `doctor` writes it')] = None,
+    mixup: Annotated[float|None, typer.Option(
+        help='Mix each two photos by a share drawn from Beta(MIXUP, MIXUP), such as 0.4')] = None,
+    label_smoothing: Annotated[float|None, typer.Option(
+        help="Part of each label's weight that all breeds share, such as 0.1")] = None,
+    tta: Annotated[bool, typer.Option(
+        '--tta', help='Judge it, and let `predict` ask it, by five views of each photo')] = False,
+    log: Annotated[Literal['tensorboard', 'wandb']|None, typer.Option(
+        help='Also log to a folder beside OUT, or to Weights & Biases')] = None,
     as_json: Annotated[bool, typer.Option(
         '--json', help='Print model.json (with --seeds, a list) on stdout, nothing else')] = False,
 ) -> None:
     "Train a network, or one for each seed, and write weights, predictions and a description."
+    if log: _needs('log', log)
     from pet_breeds.train import Plan, is_copy, train_model, train_seeds
     if epochs is None: epochs = 0 if probe else 3
     try: plan = Plan(data, arch, epochs, freeze_epochs, lr, size, bs, split, label, str(exclude) if exclude else None,
-                     probe, stock, frozen)
+                     probe, stock, frozen, mixup, label_smoothing, tta)
     except ValueError as e: raise typer.BadParameter(str(e)) from None
     outs = [out]
     with _reported(as_json):
-        if seeds == 1: train_model(plan, out, seed)
-        else: outs = train_seeds(plan, out, seed, seeds, procs)
+        if seeds == 1: train_model(plan, out, seed, log)
+        else: outs = train_seeds(plan, out, seed, seeds, procs, log)
         if is_copy(): return
         docs = [json.loads((o / 'model.json').read_text(encoding='utf-8')) for o in outs]
         for o, doc in zip(outs, docs):

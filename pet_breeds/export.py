@@ -28,6 +28,7 @@ def export_onnx(
     import onnx, torch
     model = load_model(folder)
     about, file = model.about, Path(file)
+    temperature = 1. if about.get('tta') else about['temperature'] # of several views it follows their mean
     class Graph(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -35,7 +36,7 @@ def export_onnx(
             for k in ('mean', 'std'): self.register_buffer(k, torch.tensor(about[k]).view(1, 3, 1, 1))
         def forward(self, pictures):
             x = (pictures.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
-            return (self.net(x).log_softmax(1) / about['temperature']).softmax(1)
+            return (self.net(x).log_softmax(1) / temperature).softmax(1)
     example = torch.zeros(2, about['size'], about['size'], 3, dtype=torch.uint8)
     program = torch.onnx.export(
         Graph().eval(), (example,), dynamo=True, verbose=False, input_names=['pictures'],
@@ -44,7 +45,7 @@ def export_onnx(
     if half:
         from onnxruntime.transformers.float16 import convert_float_to_float16
         proto = convert_float_to_float16(proto, keep_io_types=True)
-    stated = dict(about, temperature=1., preprocessing=HOW)
+    stated = dict(about, temperature=about['temperature'] / temperature, preprocessing=HOW)
     onnx.helper.set_model_props(proto, {'pet_breeds': json.dumps(stated)})
     tmp = file.with_name(f'.{file.name}.tmp')
     try:

@@ -7,11 +7,10 @@ __all__ = ['STRENGTHS', 'pretrained_body', 'frozen_features', 'fit_head', 'out_o
            'plot_map', 'Head', 'write_head', 'read_head', 'train_frozen', 'record_features']
 
 # %% ../nbs/06_features.ipynb #8e1a8b7d
-import hashlib, json, os, pickle, time, zipfile
+import hashlib, json, os, time, zipfile
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -22,12 +21,11 @@ import pandas as pd
 import PIL
 import timm
 import torch
-from fastai.vision.all import default_device, imagenet_stats
-from huggingface_hub.constants import HF_HUB_CACHE
+from fastai.vision.all import default_device
 from PIL import Image, ImageOps
-from .backbones import BACKBONES
 from .baseline import error_interval
 from .data import breed_name, data_loaders
+from .networks import find_network, load_network
 from .resnet101_fp16 import fast_bfloat16
 from .runs import Run, digest
 from .sample import cache_folder
@@ -42,61 +40,21 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, normalize
 from threadpoolctl import threadpool_limits
-from torchvision import models
 from torchvision.transforms import Normalize
 
 # %% ../nbs/06_features.ipynb #b122ea07
-_ODD = 'densenet', 'googlenet', 'inception', 'squeezenet' # own key names or ends; timm has most
-
 def pretrained_body(
-    arch: str, # Name of a shipped network, else of torchvision's, else of timm's
+    arch: str, # Name of a network, see `find_network`
     size: int=224, # Side of the squares that it will see, pixels; some of timm's need to know
 ) -> torch.nn.Module: # From float RGB (batch, 3, size, size) of 0 to 1 to (batch, width)
     """A pretrained network without its last layer, in eval mode; `.source` says whose weights.
 
-    Normalises by the weights' own mean and deviation. Raises `ValueError` with near misses for an
-    unknown name and for damaged weights, `FileNotFoundError` if there are no weights.
+    Normalises by the weights' own mean and deviation. Raises what `load_network` raises.
     """
-    torchvision = {n for n in models.list_models(module=models) if not n.startswith(_ODD)}
-    hub = {n for tagged in timm.list_pretrained() for n in (tagged, tagged.split('.')[0])}
-    if arch in BACKBONES: net, stats, source = BACKBONES[arch]('DEFAULT'), imagenet_stats, 'shipped'
-    elif arch in torchvision: net, stats, source = _from_torchvision(arch)
-    elif arch in hub: net, stats, source = _from_timm(arch, size)
-    else:
-        known = [*BACKBONES, *sorted(torchvision), *sorted(hub - torchvision)]
-        near = get_close_matches(arch, known) or ['pet_resnet10', 'resnet18']
-        raise ValueError(f'unknown architecture {arch!r}: did you mean {" or ".join(near)}?')
-    body = torch.nn.Sequential(Normalize(*stats), net).eval()
-    body.source = source
+    found, net = find_network(arch), load_network(arch, size)
+    body = torch.nn.Sequential(Normalize(found.mean, found.std), net).eval()
+    body.source = net.source
     return body
-
-def _from_torchvision(arch):
-    "Network without its last linear layer, (mean, deviation), and whose file it is."
-    net, weights = models.get_model(arch), models.get_model_weights(arch).DEFAULT
-    file = Path(torch.hub.get_dir()) / 'checkpoints' / weights.url.rpartition('/')[2]
-    try:
-        net.load_state_dict(torch.hub.load_state_dict_from_url(
-            weights.url, check_hash=True, progress=False, weights_only=True))
-    except OSError as e:
-        raise FileNotFoundError(f'no weights of {arch!r}: {str(file)!r} is missing and '
-                                f'{weights.url} cannot be fetched ({e}); put the file there') from e
-    except (RuntimeError, pickle.UnpicklingError) as e:
-        raise ValueError(f'{str(file)!r} holds no weights of {arch!r}: delete it ({e})') from e
-    last = [name for name, m in net.named_modules() if isinstance(m, torch.nn.Linear)][-1]
-    net.set_submodule(last, torch.nn.Identity())
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    published = found.startswith(file.stem.rpartition('-')[2])
-    source = f'torchvision {file.name}' + ('' if published else ', but not the published file')
-    return net, (weights.transforms().mean, weights.transforms().std), source
-
-def _from_timm(arch, size):
-    "The same from timm; a network made for one size is made for ours."
-    given = {'img_size': size} if timm.get_pretrained_cfg(arch).fixed_input_size else {}
-    try: net = timm.create_model(arch, pretrained=True, num_classes=0, **given)
-    except OSError as e:
-        raise FileNotFoundError(f'no weights of {arch!r} in the Hugging Face cache '
-                                f'{str(HF_HUB_CACHE)!r}, and they cannot be fetched: {e}') from e
-    return net, (net.pretrained_cfg['mean'], net.pretrained_cfg['std']), f'timm {arch}'
 
 # %% ../nbs/06_features.ipynb #af19784f
 def frozen_features(

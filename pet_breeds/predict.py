@@ -7,7 +7,7 @@ __all__ = ['FORMAT', 'FILES', 'write_model', 'model_card', 'Model', 'load_model'
            'predict']
 
 # %% ../nbs/09_predict.ipynb #e9e4fbf7
-import hashlib, json
+import hashlib, json, random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from .warp import read_photo, warp_photo
+from .networks import CUTS, build_network, find_network
+from .warp import Draw, draw, read_photo, warp_photo
 
 # %% ../nbs/09_predict.ipynb #0a27be31
 FORMAT = 1 # Version of the folder's format
@@ -125,8 +126,14 @@ def load_model(
     file = str(Path(folder) / 'model.safetensors')
     try: state = load(weights)
     except SafetensorError as e: raise ValueError(f'{file!r} is damaged: get it anew ({e})') from e
-    with torch.device('meta'): net = _network(about) # takes no memory until the shapes are known to fit
-    try: net.load_state_dict(state, assign=True)
+    try:
+        with torch.device('meta'): net = _network(about) # takes no memory until the shapes are known to fit
+    except NotImplementedError: net = _network(about) # regnets compute their widths by tensors
+    try:
+        net.load_state_dict(state, assign=True)
+        if any(b.is_meta for b in net.buffers()): # tables that are computed, not kept
+            net = _network(about)
+            net.load_state_dict(state, assign=True)
     except RuntimeError as e:
         raise ValueError(f'{file!r} does not fit {about["arch"]!r} for {len(about["breeds"])} breeds: '
                          f'{str(e).splitlines()[-1].strip()}') from e
@@ -180,33 +187,30 @@ def check_about(
         if not fits(about[key]):
             raise ValueError(f'{where!r}: {key} cannot be {str(about[key])[:40]!r}: get it anew')
 
-_CUTS = dict(pet_resnet=-2, resnet=-2, wide_resnet=-2, resnext=-2, vgg=-2, densenet=-1, squeezenet=-1, alexnet=-2)
-
 def must_be_known(
     arch: str, # Name of an architecture
 ) -> None:
-    "Raises `ValueError` for one that a model folder cannot hold."
-    from torchvision import models
-    ours, theirs = ('pet_resnet10', 'pet_resnet18'), models.list_models(module=models)
-    if arch not in ours and not (arch in theirs and arch.startswith(tuple(_CUTS))):
-        raise ValueError(f'unknown architecture {arch!r}: a model folder can hold resnets, vggs, densenets and '
-                         'squeezenets of torchvision, and ours')
+    "Raises `ValueError`, with near misses, for one that a model folder cannot hold."
+    if arch not in CUTS: find_network(arch)
 
 def _network(about):
     "The architecture with random weights: a body, and a head of fastai's or of `probe_tune`'s kind."
     import torch
     from torch import nn
-    arch, breeds = about['arch'], len(about['breeds'])
-    cut = next(c for family, c in _CUTS.items() if arch.startswith(family)) # as fastai cuts it
-    body = nn.Sequential(*list(_whole(arch).children())[:cut])
-    width = body.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+    arch, breeds, times = about['arch'], len(about['breeds']), 2
+    if arch in CUTS: # as fastai cuts it
+        body = nn.Sequential(*list(_whole(arch).children())[:CUTS[arch]])
+        width = body.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+        pool = _Layer(lambda x: torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1))
+    else: # gives a vector; nothing to pool
+        net = build_network(arch, about['size'])
+        body, width, times, pool = nn.Sequential(net, nn.Unflatten(1, (net.width, 1, 1))), net.width, 1, nn.Identity()
     if about['head'] == 'probe':
         head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), _Layer(torch.nn.functional.normalize),
                              nn.Linear(width, breeds))
     else:
-        pool = _Layer(lambda x: torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1))
-        head = nn.Sequential(pool, nn.Flatten(), nn.BatchNorm1d(2 * width), nn.Dropout(.25),
-                             nn.Linear(2 * width, 512, bias=False), nn.ReLU(), nn.BatchNorm1d(512),
+        head = nn.Sequential(pool, nn.Flatten(), nn.BatchNorm1d(times * width), nn.Dropout(.25),
+                             nn.Linear(times * width, 512, bias=False), nn.ReLU(), nn.BatchNorm1d(512),
                              nn.Dropout(.5), nn.Linear(512, breeds, bias=False))
     return nn.Sequential(body, head)
 
@@ -233,12 +237,12 @@ def predict(
 ) -> Iterator[dict]: # `file`, `breed`, `probability`, `sure`, `top`; or `file` and `error`
     "Name the breed on each photo, in order, as the answers come. Raises `ValueError` for an empty folder."
     if bs < 1: raise ValueError(f'bs must be at least 1, got {bs}')
-    breeds, size, files = model.about['breeds'], model.about['size'], iter(_files(photos))
+    breeds, files = model.about['breeds'], iter(_files(photos))
     with ThreadPool() as pool:
         while batch := list(islice(files, bs)):
-            read = pool.map(lambda file: _square(file, size), batch)
+            read = pool.map(lambda file: _views(file, model.about), batch)
             good = [x for x in read if not isinstance(x, str)]
-            probs = iter(_tempered(model.probabilities(np.stack(good)), model.about['temperature']) if good else ())
+            probs = iter(_asked(model, good) if good else ())
             for file, x in zip(batch, read):
                 if isinstance(x, str): yield dict(file=str(file), error=x)
                 else: yield dict(file=str(file), **_answer(next(probs), breeds, model.about['sure_above'], top))
@@ -252,10 +256,22 @@ def _files(photos):
             yield from found
         else: yield p
 
-def _square(file, size):
-    "The network's picture of a photo, or what is wrong with the photo."
-    try: return warp_photo(read_photo(file, 3 * size // 2), size=size)
+def _views(file, about):
+    "The network's pictures of a photo, (views, size, size, 3), or what is wrong with the photo."
+    draws, size = [Draw()], about['size']
+    try:
+        photo = read_photo(file, 3 * size // 2)
+        if about.get('tta'): # dice that belong to the photo
+            dice = random.Random(photo.tobytes())
+            draws += [draw(dice) for _ in range(4)]
+        return np.stack([warp_photo(photo, d, size) for d in draws])
     except (OSError, ValueError, MemoryError) as e: return str(e) or type(e).__name__
+
+def _asked(model, views):
+    "Probabilities for each photo; beside warped views the plain one counts a quarter, as in fastai's `tta`."
+    probs = model.probabilities(np.concatenate(views)).reshape(len(views), len(views[0]), -1)
+    plain, warped = probs[:, 0], probs[:, 1:]
+    return _tempered(.25 * plain + .75 * warped.mean(1) if warped.size else plain, model.about['temperature'])
 
 def _tempered(probs, temperature):
     "softmax(log p / T)"
