@@ -1,4 +1,4 @@
-# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · record-official · record-race · record-options · bench · difficulty · backbones
+# make walk · test · test-all · lab · pages · docs · record · record-experiments · record-steps · record-photos · record-official · record-race · record-start · record-options · bench · difficulty · backbones
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
@@ -12,7 +12,7 @@ WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,AR
   $(call given,EPOCHS,epochs) $(call given,FROM,from)
 PYTEST = -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
-.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos record-official record-race record-options bench difficulty backbones
+.PHONY: walk test test-all test-slow lab pages docs record record-experiments record-steps record-photos record-official record-race record-start record-options bench difficulty backbones
 
 walk: $(READY)
 	$(WALK)
@@ -81,6 +81,10 @@ record-official: $(READY)
 # Speed: stock and ours turn about, some minutes; FULL=1 for more. DATA=FOLDER for real photos, with their NAME.
 bench: $(READY)
 	$(PET_BREEDS) bench $(call given,DATA,data) $(if $(FULL),--full) --out "results/bench-$(or $(NAME),sample).json"
+
+# How soon the first answer comes, in new processes turn about; the page on prediction shows it.
+record-start: $(READY)
+	"$(PY)" -c 'import json; from pet_breeds.bench import bench_start; from pet_breeds.walk import results_folder, write_whole; write_whole(results_folder() / "start-up-sample.json", json.dumps(bench_start(), indent=1) + "\n")'
 
 # Recipes raced to stock's error, over seeds, on the sample and on real photos; goes on where it was stopped.
 record-race: $(READY)

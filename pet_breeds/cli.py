@@ -187,14 +187,16 @@ def export(
     model: Annotated[Path, typer.Argument(help='Folder that `train` wrote')],
     out: Annotated[Path, typer.Option(help='ONNX file to write')],
     to: Annotated[Literal['onnx'], typer.Option(help='Kind of file')] = 'onnx',
-    half: Annotated[bool, typer.Option('--half', help='Keep weights in 16 bits: half the size')] = False,
+    precision: Annotated[Literal['float32', 'float16', 'int8'], typer.Option(
+        help='Weights in 32, 16 or 8 bits: the size, half, a quarter')] = 'float32',
+    photos: Annotated[Path|None, typer.Option(help='For int8: folder of photos like those it will see')] = None,
 ) -> None:
     "Write a model as one file for other programs."
     _must_be_writable(out)
     _needs('onnx', 'onnx', 'onnxruntime', 'onnxscript')
     from pet_breeds.export import export_onnx
     with _reported():
-        export_onnx(model, out, half)
+        export_onnx(model, out, precision, [photos] if photos else ())
         print(f'{out}: {out.stat().st_size / 1e6:.1f} MB')
 
 @app.command()
