@@ -205,7 +205,7 @@ def _asked(photos, arch, size):
     "A model as it is read from a folder, in float32."
     learn = pet_learner(_loaders(photos[:64], size, 2), arch, pretrained=False)
     about = dict(breeds=list(learn.dls.vocab), size=size, temperature=1., sure_above=.9)
-    return Model(learn.model.eval(), about | dict(zip(('mean', 'std'), map(list, imagenet_stats))))
+    return Model(learn.model.eval().to(memory_format=torch.channels_last), about | dict(zip(('mean', 'std'), map(list, imagenet_stats))))
 
 def _help():
     started = time.perf_counter()

@@ -138,7 +138,7 @@ def load_model(
     except RuntimeError as e:
         raise ValueError(f'{file!r} does not fit {about["arch"]!r} for {len(about["breeds"])} breeds: '
                          f'{str(e).splitlines()[-1].strip()}') from e
-    return Model(net.float().eval(), about)
+    return Model(net.float().eval().to(memory_format=torch.channels_last), about) # as the pictures lie: faster
 
 def read_about(
     folder: str|Path, # A folder that `pet_breeds train` wrote
