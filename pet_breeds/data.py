@@ -27,7 +27,7 @@ def get_data(
     data: str|Path='sample', # `sample` (drawn), `pets` (Oxford-IIIT Pet, fetched once), or a folder
 ) -> Path: # The folder; photos lie in its `images/` if it has one, else in itself
     "Find the data, or make or download them. Raises `FileNotFoundError` if there are none."
-    known = {'sample': sample_folder, 'pets': get_pets}
+    known: dict[str, Callable[[], Path]] = {'sample': sample_folder, 'pets': get_pets}
     folder = known.get(str(data), lambda: Path(data))()
     if not folder.is_dir():
         raise FileNotFoundError(f'{str(data)!r} is no folder: '

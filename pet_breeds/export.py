@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from .predict import Model, _files, _square, check_about, load_model
+from .predict import Model, _files, _views, check_about, load_model
 
 # %% ../nbs/export.ipynb #5b7f05a4
 HOW = ('RGB bytes, (n, size, size, 3): the middle square of the upright photo, resized to size with '
@@ -30,7 +30,7 @@ def export_onnx(
     """
     import onnx
     model, file = load_model(folder), Path(file)
-    if precision == 'int8': ranges = _squares(photos, model.about['size'])
+    if precision == 'int8': ranges = _squares(photos, model.about)
     temperature = 1. if model.about.get('tta') else model.about['temperature'] # of several views it follows their mean
     proto = _graph(model, temperature)
     if precision == 'float16':
@@ -64,13 +64,13 @@ def _graph(model, temperature):
         output_names=['probabilities'], dynamic_shapes=({0: torch.export.Dim('n', min=1)},))
     return program.model_proto
 
-def _squares(photos, size, n=200):
+def _squares(photos, about, n=200):
     "About n of the photos, evenly, as the network sees them."
     files = list(_files(photos))
-    squares = [x for f in files[::max(1, len(files) // n)] if not isinstance(x := _square(f, size), str)]
+    squares = [x for f in files[::max(1, len(files) // n)] if not isinstance(x := _views(f, about), str)]
     if not squares: raise ValueError('int8 needs photos to see which numbers occur: give some hundred, or a folder '
                                      'of them (`--photos` in the shell)')
-    return np.stack(squares)
+    return np.concatenate(squares)
 
 def _int8(proto, squares):
     "The body in 8 bits; the head, whose weights are few and whose numbers are the answer, as it was."
