@@ -5,22 +5,21 @@
 # %% auto #0
 __all__ = ['reliability', 'plot_reliability', 'calibration_error', 'chance_error', 'apply_temperature', 'fit_temperature',
            'folds_of', 'cross_fit', 'risk_coverage', 'answered', 'threshold_for', 'answer', 'describe', 'strangeness',
-           'grad_cam', 'head_runs', 'doubt_row', 'record_doubt']
+           'head_runs', 'doubt_row', 'record_doubt']
 
 # %% ../nbs/07_doubt.ipynb #8333781c
 import json, math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from fastai.vision.all import Learner
 from .baseline import error_interval, pet_learner
 from .data import breed_name, data_loaders
+from .evidence import in_eval
 from .runs import Run
 from .walk import data_name, new_results, results_folder
 from scipy.optimize import minimize_scalar
@@ -30,7 +29,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
-from torch import Tensor, nn
 
 # %% ../nbs/07_doubt.ipynb #24d6907a
 def _answers(probs, truth):
@@ -256,21 +254,12 @@ def answer(
     return f"not sure: {', '.join(others)} or {last}"
 
 # %% ../nbs/07_doubt.ipynb #78e02e9c
-@contextmanager
-def _in_eval(model) -> Iterator[None]:
-    "In evaluation mode; afterwards each part is in the mode that it was in."
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try: yield
-    finally:
-        for part, mode in modes: part.training = mode
-
 def describe(
     learn: Learner, # A learner made by `pet_learner`
     batches: Iterable, # Of tuples; first: images, float, (batch, 3, height, width), normalised
 ) -> np.ndarray: # A row for each picture, float32, (n, d)
     "The body's last feature maps, averaged over the picture."
-    with _in_eval(learn.model), torch.no_grad():
+    with in_eval(learn.model), torch.no_grad():
         return torch.cat([learn.model[0](b[0]).mean((2, 3)) for b in batches]).cpu().numpy()
 
 def strangeness(
@@ -289,41 +278,6 @@ def strangeness(
                          'describe both with one network')
     nearest = NearestNeighbors(n_neighbors=k).fit(normalize(known))
     return nearest.kneighbors(normalize(rows))[0][:, -1]
-
-# %% ../nbs/07_doubt.ipynb #a0e3b4aa
-def grad_cam(
-    learn: Learner|nn.Module, # A learner made by `pet_learner`, or any network
-    x: Tensor, # One image, float, (3, height, width) or with a leading 1, normalised
-    class_index: int, # The breed to explain, its index in the network's output
-    layer: nn.Module|None=None, # Whose output to weigh, (1, channels, h, w); by default the body's
-) -> np.ndarray: # Evidence, 0 to 1, (height, width); all 0 if nothing speaks for the breed
-    """Grad-CAM (Selvaraju et al. 2017), without touching modes, gradients or hooks of the network.
-
-    Raises `ValueError` for more than one image, an unknown class, a layer without feature maps.
-    """
-    model, maps = learn.model if isinstance(learn, Learner) else learn, []
-    x = x.as_subclass(Tensor)[None] if x.ndim == 3 else x.as_subclass(Tensor)
-    if x.ndim != 4 or len(x) != 1:
-        raise ValueError(f'expected one image, (3, height, width), got {tuple(x.shape)}')
-    def keep(module, inputs, output): # the copy goes on, so that no in-place step changes `maps`
-        maps.append(output.detach().requires_grad_())
-        return maps[-1].clone()
-    layer = model[0] if layer is None else layer
-    with _in_eval(model), torch.enable_grad(), layer.register_forward_hook(keep):
-        scores = model(x)[0].unbind()
-    if not maps or maps[-1].ndim != 4:
-        raise ValueError(f'{type(layer).__name__} gave no feature maps (1, channels, h, w): '
-                         'name a convolutional layer that the network uses')
-    if not 0 <= class_index < len(scores):
-        raise ValueError(f'class_index must lie in 0 to {len(scores) - 1}, got {class_index}')
-    return _evidence(maps[-1], torch.autograd.grad(scores[class_index], maps[-1])[0], x.shape[-2:])
-
-def _evidence(maps, slopes, size):
-    "Maps weighted by their mean slope, as large as the picture and scaled to 0 to 1."
-    weights = slopes.mean((2, 3), keepdim=True)
-    evidence = F.relu((weights * maps.detach()).sum(1, keepdim=True))
-    evidence = F.interpolate(evidence, size, mode='bilinear', align_corners=False)[0, 0]
-    return (evidence / evidence.max().clamp_min(1e-12)).cpu().numpy()
 
 # %% ../nbs/07_doubt.ipynb #93ac0d26
 def head_runs(

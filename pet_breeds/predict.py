@@ -107,9 +107,16 @@ class Model:
     ) -> np.ndarray: # One row a picture, float32, (n, breeds), before the temperature
         "What the network says."
         import torch
+        with torch.inference_mode(): return self.net(self.normalised(pictures)).softmax(1).numpy()
+
+    def normalised(self,
+        pictures: np.ndarray, # As above
+    ) -> object: # Tensor, float, (n, 3, size, size), what the network reads
+        "The pictures as the network was trained to see them."
+        import torch
         x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         mean, std = (torch.tensor(self.about[k]).view(1, 3, 1, 1) for k in ('mean', 'std'))
-        with torch.inference_mode(): return self.net((x - mean) / std).softmax(1).numpy()
+        return (x - mean) / std
 
 def load_model(
     folder: str|Path, # A folder that `pet_breeds train` wrote

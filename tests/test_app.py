@@ -1,0 +1,180 @@
+"`pet_breeds app` in Debian's Chromium, driven by Playwright: what a person sees and does, and that nobody else is asked."
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import COMMAND
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which('chromium')
+GUARDED = '''
+import socket, sys
+def guarded(real, host_of):
+    def call(*args, **kw):
+        host = host_of(*args)
+        if host not in (None, '', 'localhost') and not str(host).startswith(('127.', '::1', '0.0.0.0')):
+            print('OUTSIDE', host, file=sys.stderr, flush=True)
+            raise OSError('this test has no network')
+        return real(*args, **kw)
+    return call
+socket.getaddrinfo = guarded(socket.getaddrinfo, lambda host, *_: host)
+socket.socket.connect = guarded(socket.socket.connect, lambda _, a: a[0] if isinstance(a, tuple) else None)
+from pet_breeds.cli import app
+app()
+'''
+HOSTILE = '<img src="http://example.com/x">${fetch("http://example.com/y")} {{1}} ![z](http://example.com/z) '
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    out = tmp_path_factory.mktemp('trained') / 'model'
+    subprocess.run([*COMMAND, 'train', 'sample', '--probe', '--out', str(out)], check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope='module')
+def images():
+    from pet_breeds.sample import sample_folder
+    return sample_folder() / 'images'
+
+
+@contextmanager
+def serving(model, uploads, end=signal.SIGINT):
+    "The address of the page; afterwards a signal has ended it, it asked nobody, and kept no photo."
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen([sys.executable, '-c', GUARDED, 'app', str(model), '--port', str(port)], text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=os.environ | {'TMPDIR': str(uploads)}, preexec_fn=heed)
+    try:
+        said = process.stdout.readline()
+        assert f'http://127.0.0.1:{port}' in said, said + process.communicate(timeout=20)[1]
+        yield f'http://127.0.0.1:{port}'
+        process.send_signal(end)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130 and errors.splitlines()[-1] == 'pet_breeds: stopped', errors
+        assert 'Traceback' not in errors and 'OUTSIDE' not in errors, errors
+        assert [f for f in uploads.rglob('*') if f.is_file()] == []
+    finally: process.kill()
+
+
+@pytest.fixture(scope='module')
+def chromium():
+    if not find_spec('gradio'): pytest.skip('no page here: pip install "pet_breeds[app]"')
+    if not CHROMIUM: pytest.skip('no Chromium here: apt-get install chromium')
+    playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(chromium, url, **kw):
+    "The page in a fresh window; afterwards no request went to another host and no script failed."
+    context, asked, failed = chromium.new_context(**kw), [], []
+    context.on('request', lambda r: asked.append(r.url))
+    page = context.new_page()
+    page.on('pageerror', lambda e: failed.append(str(e)))
+    page.set_default_timeout(20_000)
+    page.goto(url)
+    page.get_by_role('heading', name='Which breed is this?').wait_for()
+    yield page
+    hosts = {urlsplit(u).hostname for u in asked if not u.startswith(('data:', 'blob:'))}
+    assert (hosts, failed) == ({'127.0.0.1'}, [])
+    context.close()
+
+
+def choose(page, file):
+    "Give the page a file, and what it says then."
+    before = page.locator('#verdict[role=status]').inner_text().strip()
+    page.set_input_files('input[type=file]', file)
+    page.wait_for_function('before => !["", before].includes(document.querySelector("#verdict").innerText.trim())', arg=before)
+    return page.locator('#verdict').inner_text().strip()
+
+
+def bars_of(page):
+    "What stands at the three bars."
+    page.locator('.confidence-set').nth(2).wait_for()
+    return [' '.join(text.split()) for text in page.locator('.confidence-set').all_inner_texts()]
+
+
+@pytest.fixture(scope='module')
+def url(model, chromium, tmp_path_factory):
+    uploads = tmp_path_factory.mktemp('uploads')
+    with serving(model, uploads) as address: yield address
+
+
+def test_a_photo_is_answered_as_predict_answers_it(model, chromium, url, images, tmp_path):
+    "Also one in four colours and on its side, which would come out differently if it were encoded anew."
+    from pet_breeds.predict import load_model, predict
+    from PIL import Image
+    odd, exif = tmp_path / 'odd.jpg', Image.Exif()
+    exif[0x0112] = 6
+    Image.open(images / 'Marlow_1.jpg').rotate(90, expand=True).convert('CMYK').save(odd, exif=exif, quality=40)
+    for answer in predict(load_model(model), [images / 'Marlow_1.jpg', odd]):
+        with opened(chromium, url) as page:
+            said, bars = choose(page, answer['file']), bars_of(page)
+            names = [breed.replace('_', ' ') for breed, _ in answer['top']]
+            assert said == (f"{names[0]}, {answer['probability']:.0%}" if answer['sure'] else 'Not sure: one of these')
+            assert bars == [f'{n} {100 * p:.0f}%' for n, (_, p) in zip(names, answer['top'])]
+            for alt in ('The photo you chose', 'The middle of the photo, faded where nothing spoke for this breed'):
+                assert page.get_by_alt_text(alt).evaluate('i => i.decode().then(() => i.naturalWidth)') >= 96
+
+
+def test_a_bad_file_is_answered_with_a_message(chromium, url, images, tmp_path):
+    from PIL import Image
+    Image.new('1', (30_000, 6_000)).save(tmp_path / 'bomb.png')
+    for name, data in {'text.jpg': b'no photo', 'empty.jpg': b'', 'half.jpg': (images / 'Marlow_1.jpg').read_bytes()[:1500]}.items():
+        (tmp_path / name).write_bytes(data)
+    for bad in sorted(tmp_path.iterdir()):
+        with opened(chromium, url) as page:
+            assert 'cannot be read as a photo' in choose(page, bad), bad
+            assert not page.locator('.confidence-set').count() and not page.locator('img').count()
+            assert not choose(page, images / 'Marlow_1.jpg').startswith('This file')  # one can go on at once
+
+
+def test_what_is_no_picture_or_too_large_is_refused_at_the_door(chromium, url, tmp_path):
+    (tmp_path / 'text.txt').write_text('no photo')
+    (tmp_path / 'large.jpg').write_bytes(os.urandom(21_000_000))
+    for name, word in {'text.txt': 'Invalid file type', 'large.jpg': 'exceed the maximum allowed size'}.items():
+        with opened(chromium, url) as page:
+            page.set_input_files('input[type=file]', tmp_path / name)
+            page.get_by_text(word).wait_for()
+
+
+def test_a_narrow_window_and_a_keyboard(chromium, url, images):
+    "On a phone nothing sticks out; without a mouse one can choose a photo, read the answer and choose another."
+    with opened(chromium, url, viewport={'width': 360, 'height': 740}, color_scheme='dark') as page:
+        fits = lambda: page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+        assert fits()
+        page.keyboard.press('Tab')
+        with page.expect_file_chooser() as chooser: page.keyboard.press('Enter')
+        chooser.value.set_files(images / 'Marlow_1.jpg')
+        page.get_by_alt_text('The middle of').wait_for()
+        assert fits()
+        page.get_by_role('button', name='Remove Image').press('Enter')
+        page.get_by_alt_text('The middle of').wait_for(state='detached')
+        assert page.locator('#verdict').inner_text().strip() == '' and not page.locator('img').count()
+
+
+def test_what_a_model_says_is_text(model, chromium, tmp_path_factory, images, tmp_path):
+    "Names in a model that somebody sent ask nobody and run nothing; and a model that is never sure says so."
+    copy = tmp_path / 'model'
+    shutil.copytree(model, copy)
+    about = json.loads((copy / 'model.json').read_text())
+    for sure_above in (0, 2):
+        (copy / 'model.json').write_text(json.dumps(about | {'breeds': [HOSTILE + b for b in about['breeds']], 'sure_above': sure_above}))
+        with serving(copy, tmp_path_factory.mktemp('uploads'), signal.SIGTERM) as address, opened(chromium, address) as page:
+            said = choose(page, images / 'Marlow_1.jpg')
+            assert said.startswith('Not sure: one of' if sure_above else HOSTILE.strip())
+            assert [b.startswith(HOSTILE.strip()) for b in bars_of(page)] == [True] * 3
