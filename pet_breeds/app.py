@@ -38,7 +38,7 @@ def looked_at(
     "Grad-CAM, as the photo's colours."
     size = model.about['size']
     square = warp_photo(read_photo(file, 3 * size // 2), size=size)
-    evidence = grad_cam(model.net, model.normalised(square[None])[0], model.about['breeds'].index(breed))[..., None]
+    evidence = grad_cam(model.net, model.normalised(square[None]), model.about['breeds'].index(breed))[..., None]
     faded = .35 * square.mean(2, keepdims=True) + .65 * 190 # pale grey
     return (evidence * square + (1 - evidence) * faded).astype(np.uint8)
 
@@ -47,7 +47,7 @@ def make_app(
     model: Model, # See `load_model`
 ) -> gr.Blocks: # Not yet served
     "The page: a photo goes in, what `answer_photo` says comes out."
-    def show(file=None):
+    def show(file):
         said, top, light = answer_photo(model, file) if file else ('', {}, None)
         return (gr.Image() if top else None, f'<h2>{escape(said)}</h2>' if top else escape(said),
                 gr.Label(top, visible=bool(top)), gr.Image(light, visible=light is not None))
@@ -66,8 +66,8 @@ def make_app(
                                 elem_classes='large', format='png',
                                 alt_text='The middle of the photo, faded where nothing spoke for this breed')
         app.load(js="() => document.getElementById('verdict').setAttribute('role', 'status')") # read aloud when it changes
-        for event, given in ((photo.upload, photo), (photo.clear, None)):
-            event(show, given, [photo, verdict, bars, seen], show_progress_on=photo, api_visibility='private')
+        for event in (photo.upload, photo.clear):
+            event(show, photo, [photo, verdict, bars, seen], show_progress_on=photo, api_visibility='private')
     return app
 
 LARGE = '.large img { width: 100%; height: 20rem; padding-top: 2rem; object-fit: contain; }' # clear of the label

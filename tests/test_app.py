@@ -34,7 +34,7 @@ HOSTILE = '<img src="http://example.com/x">${fetch("http://example.com/y")} {{1}
 
 
 @pytest.fixture(scope='module')
-def model(tmp_path_factory):
+def model(chromium, tmp_path_factory):
     out = tmp_path_factory.mktemp('trained') / 'model'
     subprocess.run([*COMMAND, 'train', 'sample', '--probe', '--out', str(out)], check=True, capture_output=True)
     return out
@@ -59,6 +59,8 @@ def serving(model, uploads, end=signal.SIGINT):
         said = process.stdout.readline()
         assert f'http://127.0.0.1:{port}' in said, said + process.communicate(timeout=20)[1]
         yield f'http://127.0.0.1:{port}'
+        kept = [uploads / f.relative_to(uploads).parts[0] for f in uploads.rglob('*') if f.is_file()]
+        assert kept and all(folder.stat().st_mode & 0o77 == 0 for folder in kept)  # while it runs, for its owner only
         process.send_signal(end)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130 and errors.splitlines()[-1] == 'pet_breeds: stopped', errors
@@ -88,6 +90,7 @@ def opened(chromium, url, **kw):
     page.set_default_timeout(20_000)
     page.goto(url)
     page.get_by_role('heading', name='Which breed is this?').wait_for()
+    page.locator('#verdict[role=status]').wait_for(state='attached')  # by then all of it is there
     yield page
     hosts = {urlsplit(u).hostname for u in asked if not u.startswith(('data:', 'blob:'))}
     assert (hosts, failed) == ({'127.0.0.1'}, [])
@@ -96,7 +99,7 @@ def opened(chromium, url, **kw):
 
 def choose(page, file):
     "Give the page a file, and what it says then."
-    before = page.locator('#verdict[role=status]').inner_text().strip()
+    before = page.locator('#verdict').inner_text().strip()
     page.set_input_files('input[type=file]', file)
     page.wait_for_function('before => !["", before].includes(document.querySelector("#verdict").innerText.trim())', arg=before)
     return page.locator('#verdict').inner_text().strip()
@@ -143,6 +146,19 @@ def test_a_bad_file_is_answered_with_a_message(chromium, url, images, tmp_path):
             assert not choose(page, images / 'Marlow_1.jpg').startswith('This file')  # one can go on at once
 
 
+def open_by_keyboard(page):
+    "The browser's dialogue, by Tab and Enter; Gradio may draw the field anew at first, and then the focus is lost."
+    chosen = []
+    page.on('filechooser', chosen.append)
+    for _ in range(10):
+        page.keyboard.press('Tab')
+        if 'upload' not in (page.evaluate('document.activeElement.ariaLabel') or ''): continue
+        page.keyboard.press('Enter')
+        page.wait_for_timeout(1000)
+        if chosen: return chosen[0]
+    raise AssertionError('no dialogue after ten times Tab')
+
+
 def test_what_is_no_picture_or_too_large_is_refused_at_the_door(chromium, url, tmp_path):
     (tmp_path / 'text.txt').write_text('no photo')
     (tmp_path / 'large.jpg').write_bytes(os.urandom(21_000_000))
@@ -157,9 +173,7 @@ def test_a_narrow_window_and_a_keyboard(chromium, url, images):
     with opened(chromium, url, viewport={'width': 360, 'height': 740}, color_scheme='dark') as page:
         fits = lambda: page.evaluate('document.documentElement.scrollWidth <= innerWidth')
         assert fits()
-        page.keyboard.press('Tab')
-        with page.expect_file_chooser() as chooser: page.keyboard.press('Enter')
-        chooser.value.set_files(images / 'Marlow_1.jpg')
+        open_by_keyboard(page).set_files(images / 'Marlow_1.jpg')
         page.get_by_alt_text('The middle of').wait_for()
         assert fits()
         page.get_by_role('button', name='Remove Image').press('Enter')
