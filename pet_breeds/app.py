@@ -25,7 +25,8 @@ def answer_photo(
     if 'error' in answer: return UNREADABLE, {}, None
     top = {breed.replace('_', ' '): p for breed, p in answer['top']}
     verdict = f"{next(iter(top))}, {answer['probability']:.0%}" if answer['sure'] else 'Not sure: one of these'
-    return verdict, top, looked_at(model, file, answer['breed'])
+    try: return verdict, top, looked_at(model, file, answer['breed'])
+    except ValueError: return verdict, top, None # no feature maps, as in a transformer
 
 UNREADABLE = ('This file cannot be read as a photo: it may be damaged, far too large, or no picture at all. '
               'Choose a JPEG, PNG, GIF, WebP, BMP or TIFF file.')
