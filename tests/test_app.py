@@ -149,7 +149,7 @@ def test_a_bad_file_is_answered_with_a_message(chromium, url, images, tmp_path):
 def open_by_keyboard(page):
     "The browser's dialogue, by Tab and Enter; Gradio may draw the field anew at first, and then the focus is lost."
     chosen = []
-    page.on('filechooser', chosen.append)
+    page.on('filechooser', lambda c: chosen.append(c))  # Playwright takes no bound method of a list
     for _ in range(10):
         page.keyboard.press('Tab')
         if 'upload' not in (page.evaluate('document.activeElement.ariaLabel') or ''): continue
@@ -175,7 +175,8 @@ def test_a_narrow_window_and_a_keyboard(chromium, url, images):
         assert fits()
         open_by_keyboard(page).set_files(images / 'Marlow_1.jpg')
         page.get_by_alt_text('The middle of').wait_for()
-        assert fits()
+        boxes = [i.bounding_box() for i in page.locator('img').all()]
+        assert fits() and len(boxes) == 2 and all(b['x'] >= 0 and b['x'] + b['width'] <= 360 for b in boxes), boxes
         page.get_by_role('button', name='Remove Image').press('Enter')
         page.get_by_alt_text('The middle of').wait_for(state='detached')
         assert page.locator('#verdict').inner_text().strip() == '' and not page.locator('img').count()
