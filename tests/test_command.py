@@ -86,7 +86,7 @@ run_walk(settings({f'PET_BREEDS_{k}': v for k, v in keys.items()}), sys.argv[2],
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     step, = json.loads((out / 'results.json').read_text())['steps']
     assert (step['step'], step['data'], step['photos']) == ('baseline', 'shared/pets', 680)
-    assert 0 < step['low'] < step['error'] < step['high'] < .6
+    assert 0 < step['low'] < step['error'] < step['high'] < .75  # guessing: .97
     assert {p.name for p in out.glob('*.html')} == {'00_data.html', '01_baseline.html', 'index.html'}
 
 
