@@ -55,6 +55,7 @@ def pet_learner(
     learn.logger = _log
     return learn
 
+# %% ../nbs/01_baseline.ipynb #ba5e0002
 def scale_for(
     dls: DataLoaders, # Changed in place
     arch: str, # Name of the network, see `find_network`

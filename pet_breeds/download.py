@@ -156,6 +156,7 @@ def unpack(
 
     Raises `ValueError`, `OSError`, `tarfile.TarError`; the folder is then as it was.
     """
+    if not hasattr(tarfile, 'data_filter'): raise RuntimeError('unpacking safely needs Python 3.11.4 or newer')
     tmp = folder.with_name(f'.{folder.name}.tmp')
     shutil.rmtree(tmp, ignore_errors=True) # of a process that was killed
     try:

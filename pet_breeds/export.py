@@ -29,15 +29,16 @@ def export_onnx(
     Raises `ModuleNotFoundError` without the extra `onnx`, `ValueError` for int8 without photos, else as `load_model`.
     """
     import onnx
+    if precision not in ('float32', 'float16', 'int8'):
+        raise ValueError(f'precision must be float32, float16 or int8, got {precision!r}')
     model, file = load_model(folder), Path(file)
-    if precision == 'int8': ranges = _squares(photos, model.about)
+    squares = _squares(photos, model.about) if precision == 'int8' else None
     temperature = 1. if model.about.get('tta') else model.about['temperature'] # of several views it follows their mean
     proto = _graph(model, temperature)
     if precision == 'float16':
         from onnxruntime.transformers.float16 import convert_float_to_float16
         proto = convert_float_to_float16(proto, keep_io_types=True)
-    elif precision == 'int8': proto = _int8(proto, ranges)
-    elif precision != 'float32': raise ValueError(f'precision must be float32, float16 or int8, got {precision!r}')
+    if precision == 'int8': proto = _int8(proto, squares)
     stated = dict(model.about, temperature=model.about['temperature'] / temperature, preprocessing=HOW)
     onnx.helper.set_model_props(proto, {'pet_breeds': json.dumps(stated)})
     tmp = file.with_name(f'.{file.name}.tmp')
@@ -64,6 +65,7 @@ def _graph(model, temperature):
         output_names=['probabilities'], dynamic_shapes=({0: torch.export.Dim('n', min=1)},))
     return program.model_proto
 
+# %% ../nbs/export.ipynb #e4907202
 def _squares(photos, about, n=200):
     "About n of the photos, evenly, as the network sees them."
     files = list(_files(photos))

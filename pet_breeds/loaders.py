@@ -42,6 +42,7 @@ class OneWarp(RandTransform):
         square = warp_photo(photo, _here.draw, self.size)
         return TensorImage(torch.from_numpy(square).permute(2, 0, 1))
 
+# %% ../nbs/loaders.ipynb #10ade201
 class PhotoLoader(TfmdDL):
     "fastai's loader with threads; chance belongs to photo and epoch, whoever loads it."
     epoch_seed = 0
@@ -87,6 +88,7 @@ class PhotoLoader(TfmdDL):
 
 def _is_cuda(device): return device is not None and device.type == 'cuda'
 
+# %% ../nbs/loaders.ipynb #10ade302
 class ByteNormalize(Normalize):
     "fastai's `IntToFloatTensor` and `Normalize` in one pass over a batch of bytes."
     def encodes(self, x:TensorImage):

@@ -122,6 +122,7 @@ def _from_torchvision(name, found, size):
     published = hashlib.sha256(file.read_bytes()).hexdigest().startswith(file.stem.rpartition('-')[2])
     return net, f'torchvision {file.name}' + ('' if published else ', but not the published file')
 
+# %% ../nbs/networks.ipynb #4e7f0002
 def _from_timm(name, found, size):
     from safetensors import SafetensorError
     file = _hub_file(name)

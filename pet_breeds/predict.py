@@ -55,6 +55,7 @@ def _sure_above(probs, truth, error=.05):
     fine = [p for p in np.unique(top) if (~right[top >= p]).mean() <= error]
     return float(min(fine, default=2))
 
+# %% ../nbs/09_predict.ipynb #9ed1c002
 def model_card(
     about: dict, # What `model.json` holds
 ) -> str: # Markdown, with front matter as hubs read it
@@ -147,6 +148,7 @@ def load_model(
                          f'{str(e).splitlines()[-1].strip()}') from e
     return Model(net.float().eval().to(memory_format=torch.channels_last), about) # as the pictures lie: faster
 
+# %% ../nbs/09_predict.ipynb #9ed1c102
 def read_about(
     folder: str|Path, # A folder that `pet_breeds train` wrote
 ) -> dict: # What `model.json` holds
@@ -195,6 +197,7 @@ def check_about(
         if not fits(about[key]):
             raise ValueError(f'{where!r}: {key} cannot be {str(about[key])[:40]!r}: get it anew')
 
+# %% ../nbs/09_predict.ipynb #9ed1c202
 def must_be_known(
     arch: str, # Name of an architecture
 ) -> None:
@@ -264,6 +267,7 @@ def _files(photos):
             yield from found
         else: yield p
 
+# %% ../nbs/09_predict.ipynb #9ed1c302
 def _views(file, about):
     "The network's pictures of a photo, (views, size, size, 3), or what is wrong with the photo."
     draws, size = [Draw()], about['size']

@@ -146,7 +146,7 @@ def _train(plan, out, seed, checkpoint, callbacks=()):
                   photos=sum(len(dl.dataset) for dl in learn.dls.loaders), precision=precision, seconds=seconds)
     full_precision(learn) # as it will be asked
     if plan.stock: learn.dls = _as_asked(learn.dls, plan, s)
-    run = run_of(learn, seed, **(asdict(plan) | fitted))
+    run = run_of(learn, seed, **(_stated(plan) | fitted))
     if plan.tta:
         with learn.removed_cbs(learn.recorder): run.probs = learn.tta()[0].numpy()
     run.about |= _errors(run)
@@ -167,6 +167,10 @@ def _learner(plan, s, seed):
     else: print(why)
     return learn, precision
 
+def _stated(plan):
+    "The plan as `model.json` tells it: names, no places on this machine."
+    return asdict(plan) | dict(exclude=plan.exclude and Path(plan.exclude).name)
+
 def _identity(learn, plan, seed, precision):
     "What must be the same for a training to go on to the same weights."
     items = [p for dl in learn.dls.loaders for p in dl.dataset.items]
@@ -185,6 +189,7 @@ def _fit(learn, plan, callbacks):
         else: learn.fine_tune(plan.epochs, plan.lr, plan.freeze_epochs)
     return round(time.perf_counter() - started, 1)
 
+# %% ../nbs/train.ipynb #7a411002
 class _MixUp(MixUp):
     stack_y = False # a phase that a resumed training skips ends before fastai's has begun
 
@@ -234,10 +239,11 @@ def train_seeds(
 def _must_fit(out, plan):
     "Refuse to keep a run that was trained otherwise."
     kept = json.loads((out / 'model.json').read_text(encoding='utf-8'))
-    if other := [k for k, v in asdict(plan).items()
+    if other := [k for k, v in _stated(plan).items()
                  if k != 'data' and v is not None and kept.get(k, v) != v]:
         raise FileExistsError(f'{str(out)!r} was trained with another {other[0]}: name a new folder')
 
+# %% ../nbs/train.ipynb #7a412002
 def _side_by_side(plan, todo, procs, log):
     "Each with its part of the processor's cores."
     threads = max(1, torch.get_num_threads() // procs)

@@ -76,17 +76,17 @@ def test_train_on_real_photos(command, photos, torch_home, tmp_path):
 
 @pytest.mark.slow
 def test_walk_on_real_photos(run, photos, torch_home, tmp_path):
-    "The first two pages at 128 pixels with phases of one epoch."
+    "The first two pages at 128 pixels with phases of two epochs; after one, an error hangs on the number of threads."
     code = """import sys
 from pet_breeds.walk import pages, run_walk, settings
-keys = dict(DATA=sys.argv[1], ARCH='resnet18', DEEP_ARCH='resnet18', SIZE='128', BS='32', EPOCHS='1')
+keys = dict(DATA=sys.argv[1], ARCH='resnet18', DEEP_ARCH='resnet18', SIZE='128', BS='32', EPOCHS='2')
 run_walk(settings({f'PET_BREEDS_{k}': v for k, v in keys.items()}), sys.argv[2], notebooks=pages()[:2])"""
     out = tmp_path / 'walk'
     done = run(sys.executable, '-c', code, photos, out, env={**os.environ, 'TORCH_HOME': str(torch_home)})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     step, = json.loads((out / 'results.json').read_text())['steps']
     assert (step['step'], step['data'], step['photos']) == ('baseline', 'shared/pets', 680)
-    assert 0 < step['low'] < step['error'] < step['high'] < .75  # guessing: .97
+    assert 0 < step['low'] < step['error'] < step['high'] < .6
     assert {p.name for p in out.glob('*.html')} == {'00_data.html', '01_baseline.html', 'index.html'}
 
 
