@@ -104,7 +104,7 @@ difficulty: $(READY)
 	    --arch pet_resnet10 --deep-arch pet_resnet18 --size 96 --bs 32 && \
 	  cp "$(OUT)/difficulty-$$seed/results.json" results/difficulty-$$seed.json || exit 1; done
 
-# The shipped weights, about half an hour on two cores.
+# The shipped weights, some minutes each on two cores.
 backbones: $(READY)
 	"$(PY)" -c 'from pet_breeds.backbones import make_backbones; make_backbones()'
 

@@ -85,7 +85,9 @@ def test_two_processes_download_once(server, tmp_path):
 def test_a_killed_download_goes_on(server, tmp_path):
     folder, part = tmp_path / 'pets', tmp_path / 'pets-archives/pets.tgz.part'
     killed = start(server, folder)
-    while not (part.exists() and part.stat().st_size): time.sleep(.01)
+    while not (part.exists() and part.stat().st_size):
+        assert killed.poll() is None
+        time.sleep(.01)
     killed.kill()
     killed.communicate(timeout=60)
     kept = part.stat().st_size

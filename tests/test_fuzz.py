@@ -12,7 +12,7 @@ MEASURED = '''
 import resource, sys
 from pet_breeds.cli import app
 try: app()
-finally: print('peak MB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+finally: print('peak MB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == 'darwin' else 1024), file=sys.stderr)
 '''
 
 

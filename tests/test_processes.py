@@ -58,3 +58,14 @@ def test_the_command_writes_one_folder(tmp_path):
     done = subprocess.run([*TWO, *command], check=True, cwd=tmp_path, env=ENV, capture_output=True, text=True)
     assert json.loads((tmp_path / 'model/model.json').read_text())['total'] == 167
     assert os.listdir(tmp_path) == ['model'] and done.stdout.count('epoch 0:') == 1
+
+
+@pytest.mark.slow
+def test_seeds_train_side_by_side(command, tmp_path):
+    args = ['train', 'sample', '--size', '32', '--epochs', '1', '--freeze-epochs', '0', '--seeds', '2', '--procs', '2']
+    done = command(*args, '--out', tmp_path / 'runs', env=ENV)
+    assert (done.returncode, sorted(os.listdir(tmp_path / 'runs'))) == (0, ['seed-42', 'seed-43']), done.stderr
+    seeds = [json.loads((tmp_path / f'runs/seed-{s}/model.json').read_text())['seed'] for s in (42, 43)]
+    assert seeds == [42, 43]
+    bad = command(*args, '--out', tmp_path / 'bad', '--arch', 'resnet35', env=ENV)
+    assert bad.returncode == 1 and 'did you mean' in bad.stderr and 'Traceback' not in bad.stderr, bad.stderr

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from fastcore.docments import docments
 from pages import readme
+from pet_breeds.cli import app
+from typer.main import get_command
 
 SCHEMAS = {
     'vendor.github-workflows': '.github/workflows/*.yml',
@@ -52,13 +54,19 @@ def test_public_functions_are_documented(root):
     for file in sorted((root / 'pet_breeds').glob('[a-z]*.py')):
         module = importlib.import_module(f'pet_breeds.{file.stem}')
         for function in filter(inspect.isfunction, (getattr(module, name) for name in module.__all__)):
-            if file.stem == 'cli': continue  # Typer's own help texts
+            if file.stem == 'cli': continue  # see below
             variable = {n for n, p in inspect.signature(function).parameters.items() if p.kind is p.VAR_KEYWORD}
             bad += [f'{file.stem}.{function.__name__}: docstring'] * (not function.__doc__)
             bad += [f'{file.stem}.{function.__name__}: {name}' for name, d in docments(function, full=True).items()
                     if name not in variable and d.anno is not None and 'Iterator[None]' not in str(d.anno)
                     and (d.anno is inspect.Parameter.empty or not d.docment)]
     assert bad == []
+
+
+def test_every_option_has_its_help():
+    commands = get_command(app).commands
+    assert [(name, p.opts) for name, c in commands.items() for p in c.params if not getattr(p, 'help', None)] == []
+    assert [name for name, c in commands.items() if not c.help] == []
 
 
 def test_ruff(root, run):
