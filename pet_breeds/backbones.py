@@ -124,7 +124,7 @@ def _error(model, x, y):
 
 # %% ../nbs/backbones.ipynb #b8c441a5
 def make_backbones() -> None:
-    "Pretrain both backbones and write `results/backbones.json`; about half an hour on two cores."
+    "Pretrain both backbones and write `results/backbones.json`; some minutes each on two cores."
     from pet_breeds.walk import new_results, results_folder # here: predicting needs only the networks
     x, y = pretraining_pictures()
     doc = new_results(seed=0) | dict(steps=[pretrain(arch, x, y) for arch in BACKBONES.values()])

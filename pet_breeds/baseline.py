@@ -150,7 +150,7 @@ def compare_with(
 ) -> str: # A sentence
     "`compare_runs` with an earlier step of this walk or of a recorded one on the same data."
     earlier, where = earlier_step(step)
-    if not earlier: return f'{step} was not run on this data before: walk, to compare'
+    if not earlier: return f'{step} was not run on this data before: `make walk` runs all steps'
     return f'{compare_runs(earlier, row)} ({step} {where})'
 
 # %% ../nbs/01_baseline.ipynb #70dca1fe

@@ -17,8 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from fastai.vision.all import (Callback, CancelValidException, Normalize, imagenet_stats,
-                               noop, set_seed)
+from fastai.vision.all import Normalize, imagenet_stats, noop, set_seed
 from PIL import Image
 from .baseline import pet_learner
 from .data import data_block, find_photos, get_data
@@ -27,6 +26,7 @@ from .predict import Model, predict, write_model
 from .resnet101_fp16 import mixed_precision
 from .runs import run_of, write_run
 from .sample import sample_folder
+from .steps import _NoValidation
 from .speed import race, race_results, speed_up
 from .walk import data_name, new_results, settings
 
@@ -107,9 +107,7 @@ class _Kept:
     def __iter__(self): return iter(self.batches)
     def __len__(self): return len(self.batches)
 
-class _TrainOnly(Callback):
-    "Leave the validation out."
-    def before_validate(self): raise CancelValidException
+
 
 def bench_training(
     photos: list[Path], # Photos of an epoch; whole batches of them are used
@@ -140,7 +138,7 @@ def _fit(photos, arch, frozen, size, bs, one_warp, change=noop, kept=False):
     if kept: learn.dls.loaders[0] = _Kept(list(learn.dls.train))
     batches = len(learn.dls.train)
     def work():
-        learn.fit(1, 1e-4, cbs=_TrainOnly())
+        learn.fit(1, 1e-4, cbs=_NoValidation())
         return batches * bs
     return work
 

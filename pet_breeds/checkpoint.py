@@ -32,6 +32,7 @@ def _set_chance(learn, kept):
     if kept['cuda']: torch.cuda.set_rng_state(torch.tensor(kept['cuda'], dtype=torch.uint8))
     for dl, s in zip(learn.dls.loaders, kept['loaders']): dl.rng.setstate(state(s))
 
+# %% ../nbs/checkpoint.ipynb #5c0c0001
 def write_checkpoint(
     learn: Learner, # In the midst of a training, after an epoch
     file: Path, # Safetensors file; an older one is replaced when the new one is complete
@@ -65,6 +66,7 @@ def read_checkpoint(
     except (SafetensorError, KeyError, TypeError, ValueError) as e:
         raise ValueError(f'{str(file)!r} is no checkpoint that can be read: delete it to begin anew ({e})') from e
 
+# %% ../nbs/checkpoint.ipynb #5c0c0002
 def restore(
     learn: Learner, # Made as the one that was kept
     header: dict, # As `read_checkpoint` gives it

@@ -91,7 +91,8 @@ def train(
     size: Annotated[int|None, typer.Option(
         min=1, help="Side of the pictures, pixels; by default the weights' own, for the sample 96")] = None,
     bs: Annotated[int|None, typer.Option(min=2, help='Photos in a batch')] = None,
-    split: Literal['random', 'stratified', 'official'] = 'random',
+    split: Annotated[Literal['random', 'stratified', 'official'], typer.Option(
+        help='Validation photos: drawn at random, the same part of each breed, or by the official lists')] = 'random',
     label: Annotated[Literal['name', 'folder'], typer.Option(
         help='Where the breed stands: in the name of the file or of the folder')] = 'name',
     probe: Annotated[bool, typer.Option('--probe', help='Solve for the head on frozen features, '
@@ -171,6 +172,7 @@ def predict(
     if as_json: typer.echo(json.dumps(answers, indent=1))
     if failed: raise typer.Exit(1)
 
+# %% ../nbs/cli.ipynb #5c1c0001
 def _needs(extra, *packages):
     "Say so if what an extra brings is not installed."
     for p in packages:
@@ -182,6 +184,7 @@ def _line(a):
     others = '' if a['sure'] else ', not sure: one of ' + ', '.join(breed for breed, _ in a['top'])
     return f"{a['file']}: {a['breed']} ({a['probability']:.0%}{others})"
 
+# %% ../nbs/cli.ipynb #5c1c0002
 @app.command()
 def export(
     model: Annotated[Path, typer.Argument(help='Folder that `train` wrote')],

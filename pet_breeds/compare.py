@@ -104,12 +104,13 @@ def compare_seeds(
     sure = np.mean(np.sign(drawn) == np.sign(d)) + np.mean(drawn == 0) / 2 if d else .5
     return dict(difference=d, low=float(low), high=float(high), sure=float(sure))
 
+# %% ../nbs/05_compare.ipynb #550c0005
 def verdict(
     step: str, # Name of the step
     before: str, # Name of what it is compared with
     r: dict, # `difference`, `low`, `high` (fractions) and `sure`, as `compare_seeds` gives
 ) -> str: # A sentence
-    "What a comparison says, in words: a step has helped if the whole interval says so."
+    "What a comparison says, in words: a step has helped if the whole interval says so, hence 97.5 % of what luck allows."
     if not r['difference']: return f'{step} made no difference to {before}'
     sign = 1 if r['difference'] > 0 else -1
     points, *ends = (100 * sign * r[k] for k in ('difference', 'low', 'high'))
@@ -117,7 +118,8 @@ def verdict(
     effect, count = ('did harm', 'more') if sign > 0 else ('helped', 'fewer')
     sure = 'more than 99 %' if r['sure'] > .99 else f'{100 * r["sure"]:.0f} %'
     return (f'{step} {effect if low > 0 else "is not shown to matter"}: {points:.1f} points {count} '
-            f'errors than {before} (95 %: {low:.1f} to {high:.1f}); we are {sure} sure that it {effect}')
+            f'errors than {before} (95 %: {low:.2f} to {high:.2f}); we are {sure} sure that it {effect}'
+            + ('' if low > 0 else ', and 97.5 % are asked'))
 
 # %% ../nbs/05_compare.ipynb #20f3adfb
 def seeds_table(

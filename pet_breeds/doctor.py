@@ -48,8 +48,8 @@ KINDS = { # What is looked for, and why it matters; in the order of the report
     'near duplicate': 'looks the same: saved again, scaled, or the next picture of a series',
     'crosses the split': 'a copy is among the training photos: validation is too easy',
     'suspected label': 'a network that never saw this label disagrees with it'}
-EXCLUDED = ('not a photo', 'unreadable', 'truncated', 'no label', 'two labels', # By default
-            'duplicate')
+EXCLUDED = ('not a photo', 'unreadable', 'truncated', 'no label', 'two labels',
+            'duplicate') # What `write_exclusions` leaves out by default
 
 class Finding(NamedTuple):
     "One complaint about one file."
@@ -183,6 +183,7 @@ def _read(file):
     if (n := file.stat().st_size) > _LARGEST: raise OSError(f'{n:,} bytes are too many for a photo')
     return file.read_bytes()
 
+# %% ../nbs/doctor.ipynb #5d0c0001
 def _decode(picture, data):
     "The picture in grey, and what is wrong with its bytes; Pillow decides if libjpeg gives up."
     grey, problems = None, []
@@ -317,6 +318,7 @@ def duplicate_groups(
     groups = connected_components(graph, directed=False)[1]
     return [int(groups[index[n]]) for n in names]
 
+# %% ../nbs/doctor.ipynb #5d0c0002
 def crossings(
     groups: list[int], # The group of each photo, see `duplicate_groups`
     names: list[str], # The photos
@@ -328,6 +330,7 @@ def crossings(
     return [Finding(names[i], 'crosses the split', f'validates, {trained[g]} trains', trained[g])
             for i in valid if (g := groups[i]) in trained]
 
+# %% ../nbs/doctor.ipynb #5d0c0003
 def split_together(
     labels: list[str], # The breed of each photo
     groups: list[int], # Its group, see `duplicate_groups`
@@ -418,6 +421,7 @@ def examine(
     return Report(root, len(names), sorted(found, key=lambda f: (order.index(f.kind), f.file)),
                   notes + _not_looked_for())
 
+# %% ../nbs/doctor.ipynb #5d0c0004
 def _crossings(root, known, copies, split, valid_fraction, seed):
     from pet_breeds.data import split_photos
     names = list(known)
@@ -468,6 +472,7 @@ def _summary(report):
     return f'{report.files:,} files, {n:,} findings in {m:,} of them' if n else \
         f'{report.files:,} files, nothing found'
 
+# %% ../nbs/doctor.ipynb #5d0c0005
 _STYLE = '''body { font: 16px/1.5 system-ui, sans-serif; max-width: 64em; margin: 2em auto; padding: 0 1em }
 section div { display: flex; flex-wrap: wrap; gap: 1em }
 figure { margin: 0; max-width: 330px; overflow-wrap: anywhere } figcaption { font-size: .85em }'''

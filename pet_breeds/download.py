@@ -7,7 +7,7 @@ __all__ = ['SOURCES', 'RETRY', 'Archive', 'check_archive', 'download', 'fetch_ar
            'get_pets']
 
 # %% ../nbs/download.ipynb #d0a10004
-import gzip, hashlib, json, shutil, tarfile, zlib
+import gzip, hashlib, json, platform, shutil, tarfile, zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,14 +149,14 @@ def _strict(member, folder):
 
 def unpack(
     archives: list[Path], # All archives of one source
-    folder: Path, # Made anew, with `images` and `annotations`
+    folder: Path, # Made anew, with `images` and `annotations`; an older one is deleted
     n_photos: int = 7390, # How many photos the set has
 ) -> None:
     """Unpack, check the photos' names, then rename.
 
     Raises `ValueError`, `OSError`, `tarfile.TarError`; the folder is then as it was.
     """
-    if not hasattr(tarfile, 'data_filter'): raise RuntimeError('unpacking safely needs Python 3.11.4 or newer')
+    if not hasattr(tarfile, 'data_filter'): raise RuntimeError(f'unpacking safely needs Python 3.11.4 or newer, this is {platform.python_version()}')
     tmp = folder.with_name(f'.{folder.name}.tmp')
     shutil.rmtree(tmp, ignore_errors=True) # of a process that was killed
     try:
@@ -175,14 +175,20 @@ def unpack(
 
 # %% ../nbs/download.ipynb #d0a1001b
 def get_pets(
-    folder: Path|None = None, # Where the photos are to be; by default `pets` in the user's cache
+    folder: Path|None = None, # For these photos alone; what lies there unfinished is replaced. By default `pets` in the user's cache
     sources: dict[str, tuple[Archive, ...]] = SOURCES, # Where from, by name
     n_photos: int = 7390, # How many photos the set has
     retry: Retry = RETRY, # See `download`
 ) -> Path: # Holds `images` and `annotations`
-    "The Oxford-IIIT Pet photos, fetched once. Raises `FileNotFoundError` if no source has them."
+    """The Oxford-IIIT Pet photos, fetched once.
+
+    Raises `FileNotFoundError` if no source has them, `ValueError` for a folder that holds something else.
+    """
     folder = Path(folder or cache_folder() / 'pets').resolve()
     if is_complete(folder): return folder
+    other = sorted({p.name for p in folder.glob('*')} - {'images', 'annotations'})
+    if other and not (folder / _MARK).exists():
+        raise ValueError(f'{str(folder)!r} also holds {other[0]!r}, which would be lost: name a folder for these photos alone')
     store, failed = folder.with_name(f'{folder.name}-archives'), []
     store.mkdir(parents=True, exist_ok=True)
     with FileLock(store / 'lock'):

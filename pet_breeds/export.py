@@ -22,7 +22,7 @@ def export_onnx(
     folder: str|Path, # A model folder, see `load_model`
     file: str|Path, # ONNX file to write; replaced if it is there
     precision: str='float32', # `float32`, `float16` or `int8`: the whole size, half, or a quarter
-    photos: Iterable[str|Path]=(), # For int8: some hundred like those it will see, or folders of them
+    photos: Iterable[str|Path]=(), # For int8: a few hundred like those it will see, or folders of them
 ) -> None:
     """Write a model as one ONNX file; input `pictures`, output `probabilities`.
 
@@ -70,7 +70,7 @@ def _squares(photos, about, n=200):
     "About n of the photos, evenly, as the network sees them."
     files = list(_files(photos))
     squares = [x for f in files[::max(1, len(files) // n)] if not isinstance(x := _views(f, about), str)]
-    if not squares: raise ValueError('int8 needs photos to see which numbers occur: give some hundred, or a folder '
+    if not squares: raise ValueError('int8 needs photos to see which numbers occur: give a few hundred, or a folder '
                                      'of them (`--photos` in the shell)')
     return np.concatenate(squares)
 

@@ -62,7 +62,7 @@ def frozen_features(
     arch: str='resnet18', # Name of the network, see `pretrained_body`
     size: int=224, # Side of the squares that the network sees, pixels
     bs: int=64, # Photos in a batch; the result does not depend on it
-    precision: str='auto', # `float32`, `bfloat16`, or `auto`: what the CPU is made for
+    precision: str='auto', # `float32`, `bfloat16`, or `auto`: see `fast_bfloat16`
     fresh: bool=False, # Whether to compute even what is on disk already
 ) -> np.ndarray: # What the network's last layer would be given, float32, shape (n, width)
     """Describe photos by a pretrained network that is not trained; kept in the cache folder.

@@ -60,7 +60,7 @@ class LRCurve:
 
 def find_lr(
     learn: Learner, # Comes out as it went in
-    num_it: int=100, # Batches to try; stops earlier when the loss has grown fourfold
+    num_it: int=100, # Batches to try, at least 20; stops earlier when the loss has grown fourfold
     start_lr: float=1e-7, # First learning rate
     end_lr: float=10., # Last learning rate
 ) -> LRCurve: # Rates and losses, without the first tenth, where the smoothing has not settled

@@ -63,8 +63,8 @@ def model_card(
     breeds = ', '.join(b.replace('_', ' ') for b in about['breeds'])
     error = (f"{about['error']:.1%} of {about['total']} photos (95 %: {about['low']:.1%} to {about['high']:.1%})"
              if 'error' in about else 'not measured')
-    sure = ('it is never called sure: no threshold keeps the errors below 5 %' if about['sure_above'] > 1 else
-            f"it may be called sure from a probability of {about['sure_above']:.1%} on: of those photos at most 5 % were wrong")
+    sure = ('it is never called sure: above no threshold were at most 5 % of these photos wrong' if about['sure_above'] > 1 else
+            f"it is called sure from a probability of {about['sure_above']:.1%} on: of these photos at most 5 % were wrong there, of others it may be more")
     return f"""---
 library_name: pet_breeds
 pipeline_tag: image-classification

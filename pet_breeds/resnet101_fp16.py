@@ -56,6 +56,7 @@ def fast_bfloat16() -> bool: # Whether `auto` means bfloat16 on this CPU
     "Whether bfloat16 is faster here by a fifth or more."
     return bfloat16_speedup() > 1.2
 
+# %% ../nbs/04_resnet101_fp16.ipynb #540c0001
 def mixed_precision(
     learn: Learner, # Changed in place
     precision: str='auto', # `float32`, `float16` (CUDA only), `bfloat16`, or `auto`: by the device

@@ -75,6 +75,7 @@ def new_folder(
         tmp.rename(folder)
     finally: shutil.rmtree(tmp, ignore_errors=True)
 
+# %% ../nbs/runs.ipynb #560c0001
 def write_run(
     run: Run, # What to keep
     folder: Path, # An existing folder
@@ -87,6 +88,7 @@ def write_run(
     table.to_csv(folder / 'predictions.csv', index=False, float_format='%.9g')
     (folder / 'model.json').write_text(json.dumps(run.about, indent=1) + '\n', encoding='utf-8')
 
+# %% ../nbs/runs.ipynb #560c0002
 def read_predictions(
     folder: str|Path, # A folder that `write_run` filled
 ) -> Run: # What was kept

@@ -126,7 +126,7 @@ def train_model(
     out = Path(out)
     if out.exists(): raise FileExistsError(f'{str(out)!r} is there already: name a new folder')
     out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK): raise PermissionError(f'{str(out.parent)!r} cannot be written')
+    if not os.access(out.parent, os.W_OK): raise PermissionError(f'{str(out.parent)!r} cannot be written: name another folder')
     train, checkpoint = _train_frozen if plan.frozen else _train, out.with_name(f'.{out.name}.checkpoint')
     if is_copy():
         with tempfile.TemporaryDirectory() as tmp: return train(plan, Path(tmp) / 'not kept', seed, checkpoint)
@@ -224,7 +224,8 @@ def train_seeds(
     procs: int=1, # Processes that train side by side
     log: str|None=None, # See `train_model`
 ) -> list[Path]: # The folders
-    """Train one network for each seed. Raises `FileExistsError` for a folder of another plan, else as `train_model`.
+    """Train one network for each seed. Raises `FileExistsError` for a folder of another plan, else as `train_model`;
+    with `procs` above 1 the first error as a `RuntimeError`.
 
     What processes print goes to stderr if `sys.stdout` is redirected there.
     """

@@ -84,6 +84,7 @@ def record_step(
         write_whole(file, json.dumps(doc, indent=1) + '\n')
     return row
 
+# %% ../nbs/walk.ipynb #570c0001
 def data_name(
     data: str|Path, # `sample`, `pets` or a folder
 ) -> str: # The data's name in tables: for a folder its own and its parent's
@@ -190,6 +191,7 @@ def pages() -> list[Path]: # The numbered notebooks of the walk, in order
     folders = package / 'nbs', package.parent / 'nbs'
     return sorted(p for folder in folders for p in folder.glob('0[0-4]*_*.ipynb'))
 
+# %% ../nbs/walk.ipynb #570c0002
 def _client(nb, name, cwd):
     "A client that says on stdout which cell of page `name` runs, and what it prints."
     from nbclient import NotebookClient
@@ -213,6 +215,7 @@ def _first_line(source):
     except SyntaxError: return source[:80] # a Jupyter magic
     return source.splitlines()[first.lineno - 1][:80] if first else ''
 
+# %% ../nbs/walk.ipynb #570c0003
 def execute(
     page: Path, # Notebook to execute
     out: Path, # Folder for the executed notebook and its web page
@@ -288,6 +291,7 @@ def _for_readers(cell):
 # For kernels whose outputs are read
 QUIET = {'PYTHONWARNINGS': 'ignore::FutureWarning,ignore:IProgress not found'}
 
+# %% ../nbs/walk.ipynb #570c0004
 def run_walk(
     s: Settings, # What all pages train on
     out: str|Path='_walk', # Folder for executed pages, web pages, `results.json` and `index.html`
@@ -307,7 +311,7 @@ def run_walk(
     out = Path(out).resolve()
     first = first.zfill(2)
     chosen = [p for p in notebooks or pages() if p.stem.partition('_')[0] >= first]
-    if not chosen: raise ValueError(f'no page from {first!r} on: the first page is 00')
+    if not chosen: raise ValueError(f'no page from {first!r} on: give 00 to {(notebooks or pages())[-1].stem[:2]}')
     if out in {p.resolve().parent for p in chosen}:
         raise ValueError(f'{str(out)!r} holds the pages themselves: walk to another folder')
     out.mkdir(parents=True, exist_ok=True)
@@ -327,6 +331,7 @@ def run_walk(
     finally: _write_index(out)
     return json.loads(results.read_text(encoding='utf-8'))
 
+# %% ../nbs/walk.ipynb #570c0005
 def _begin(results, s, first, again):
     "Begin the table, or keep its steps before `first`; refuses to mix data, seeds or networks."
     doc = new_results(s.seed)
@@ -341,6 +346,7 @@ def _begin(results, s, first, again):
                              'another folder')
     write_whole(results, json.dumps(doc, indent=1) + '\n')
 
+# %% ../nbs/walk.ipynb #570c0006
 def _write_index(out):
     "An index of the web pages in `out`, with the table of results."
     doc = json.loads((out / 'results.json').read_text(encoding='utf-8'))
