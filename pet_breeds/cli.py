@@ -118,8 +118,9 @@ def train(
     if log: _needs('log', log)
     from pet_breeds.train import Plan, is_copy, train_model, train_seeds
     if epochs is None: epochs = 0 if probe else 3
-    try: plan = Plan(data, arch, epochs, freeze_epochs, lr, size, bs, split, label, str(exclude) if exclude else None,
-                     probe, stock, frozen, mixup, label_smoothing, tta)
+    try: plan = Plan(data=data, arch=arch, epochs=epochs, freeze_epochs=freeze_epochs, lr=lr, size=size, bs=bs, split=split, label=label,
+                     exclude=str(exclude) if exclude else None, probe=probe, stock=stock, frozen=frozen, mixup=mixup,
+                     label_smoothing=label_smoothing, tta=tta)
     except ValueError as e: raise typer.BadParameter(str(e)) from None
     outs = [out]
     with _reported(as_json):
