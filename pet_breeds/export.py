@@ -47,6 +47,7 @@ def export_onnx(
         tmp.replace(file)
     finally: tmp.unlink(missing_ok=True)
 
+# %% ../nbs/export.ipynb #5e0d0001
 def _graph(model, temperature):
     "Bytes to probabilities, as an ONNX model."
     import torch

@@ -92,6 +92,7 @@ def _features(photos, arch, size, bs=64, precision='auto', fresh=False):
     x, seconds = kept
     return x, dict(precision=precision, weights=body.source, feature_seconds=round(seconds, 2))
 
+# %% ../nbs/06_features.ipynb #560d0001
 def _pixels(photo, size):
     "The middle 7/8 of a photo as a square, uint8, (size, size, 3)."
     try:

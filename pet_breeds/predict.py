@@ -119,6 +119,7 @@ class Model:
         mean, std = (torch.tensor(self.about[k]).view(1, 3, 1, 1) for k in ('mean', 'std'))
         return (x - mean) / std
 
+# %% ../nbs/09_predict.ipynb #590d0001
 def load_model(
     folder: str|Path, # A folder that `pet_breeds train` wrote
     home: str|Path|None=None, # Where links in it may lead; by default nowhere but into `folder` itself

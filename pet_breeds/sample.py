@@ -405,6 +405,7 @@ def _move(source, target):
     except OSError:
         if not target.exists(): raise
 
+# %% ../nbs/sample.ipynb #5a0d0001
 def _annotate(folder, breeds, n_pictures):
     "Write the three lists that the real set has, with every second picture in `trainval.txt`."
     folder.mkdir()
