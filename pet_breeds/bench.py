@@ -107,8 +107,6 @@ class _Kept:
     def __iter__(self): return iter(self.batches)
     def __len__(self): return len(self.batches)
 
-
-
 def bench_training(
     photos: list[Path], # Photos of an epoch; whole batches of them are used
     arch: str='resnet18', # See `get_arch`

@@ -50,10 +50,11 @@ def write_model(
     (folder / 'README.md').write_text(model_card(run.about), encoding='utf-8')
 
 def _sure_above(probs, truth, error=.05):
-    "The lowest probability from which on at most this part of the answers was wrong; 2 if there is none."
+    "From which probability on at most this part of the answers was wrong, half-way to the next lower answer; 2 if there is none."
     top, right = probs.max(1), probs.argmax(1) == truth
-    fine = [p for p in np.unique(top) if (~right[top >= p]).mean() <= error]
-    return float(min(fine, default=2))
+    tops = np.unique(top)
+    fine = [i for i, p in enumerate(tops) if (~right[top >= p]).mean() <= error]
+    return float(tops[max(0, fine[0] - 1):fine[0] + 1].mean()) if fine else 2.
 
 # %% ../nbs/09_predict.ipynb #9ed1c002
 def model_card(
