@@ -1,0 +1,46 @@
+"What the experiments share: their argument, the networks that fit the data, and how a learner is judged."
+import argparse
+import time
+from dataclasses import replace
+
+from fastai.vision.all import noop, set_seed
+from pet_breeds.baseline import pet_learner
+from pet_breeds.datasets import data_loaders
+from pet_breeds.options import WalkOptions, settings
+from pet_breeds.predictions import evaluate
+from pet_breeds.records import data_name
+
+
+def arguments(doc):
+    "`--data`: `sample` by default, `pets`, or a folder of photos."
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument('--data', default='sample', help='`sample`, `pets`, or a folder of photos')
+    return parser.parse_args().data
+
+
+def options_for(data, size=224) -> WalkOptions:
+    "The shipped networks for the sample; for photos resnet18 and resnet50, which a CPU can train."
+    s = settings({'PET_BREEDS_DATA': str(data)})
+    return s if data == 'sample' else replace(s, arch='resnet18', deep_arch='resnet50', size=size, bs=32)
+
+
+def record_name(script, data):
+    "`rates-sample`, or `rates-shared-pets` for ../shared/pets."
+    return f'{script}-{data_name(data).replace("/", "-")}'
+
+
+def learner(s, arch, seed, fused=True):
+    "A fresh learner; loaders have a random state of their own, so they are made anew, too."
+    set_seed(seed, reproducible=True)
+    learn = pet_learner(data_loaders(s.data, s.size, s.bs, fused=fused), arch)
+    learn.logger = noop
+    return learn
+
+
+def judged(learn, fit):
+    "Train by `fit(learn)`, and say which validation photos are wrong after how many seconds."
+    started = time.perf_counter()
+    fit(learn)
+    seconds = time.perf_counter() - started
+    p = evaluate(learn)
+    return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)), seconds=round(seconds, 1))

@@ -1,0 +1,55 @@
+"Post 05: every stage of the walk, over folds and seeds, so that each photo is judged by networks that never saw it."
+from common import arguments, judged, options_for, record_name
+from fastai.vision.all import Callback, CancelValidException, IndexSplitter, noop, set_seed
+from pet_breeds.baseline import pet_learner
+from pet_breeds.data import breed_name
+from pet_breeds.datasets import get_data
+from pet_breeds.loaders import fused_block
+from pet_breeds.photos import find_photos
+from pet_breeds.records import data_name, run_experiment
+from pet_breeds.resnet101_fp16 import mixed_precision
+from sklearn.model_selection import StratifiedKFold
+
+SEEDS, FOLDS, PRECISION = (1, 2, 3), 5, 'bfloat16' # the sample's record has five seeds and two folds
+STAGES = { # Network, and how it is trained; `unfreeze` repeats the epochs of `lr_find` before its own
+    'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3)),
+    'baseline': ('arch', lambda learn, n: learn.fine_tune(n(3))),
+    'lr_find': ('arch', lambda learn, n: learn.fit_one_cycle(n(3), 3e-3)),
+    'unfreeze': ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3), learn.unfreeze(),
+                                           learn.fit_one_cycle(n(6), lr_max=slice(1e-6, 1e-4)))),
+    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3)))}
+
+
+class NoValidation(Callback):
+    "Skip the validation after each epoch; predictions are made once, at the end."
+    def before_validate(self): raise CancelValidException
+
+
+def folds_of(photos, n_folds):
+    "For each fold the indices of its photos, the same for every seed of training."
+    labels = [breed_name(p) for p in photos]
+    splits = StratifiedKFold(n_folds, shuffle=True, random_state=42).split(photos, labels)
+    return [valid.tolist() for _, valid in splits]
+
+
+def train_fold(photos, valid, recipe, seed, s):
+    "Train a stage on the other photos, judge these."
+    set_seed(seed, reproducible=True)
+    block = fused_block(s.size, breed_name, IndexSplitter(valid))
+    which, fit = STAGES[recipe]
+    learn = pet_learner(block.dataloaders(photos, bs=s.bs, num_workers=0), getattr(s, which))
+    learn.logger = noop
+    mixed_precision(learn, PRECISION)
+    learn.add_cb(NoValidation())
+    return judged(learn, lambda learn: fit(learn, s.n_epochs))
+
+
+if __name__ == '__main__':
+    s = options_for(arguments(__doc__), size=128)
+    photos = find_photos(get_data(s.data))[0]
+    folds = folds_of(photos, FOLDS)
+    run_experiment(record_name('stages', s.data),
+                   dict(data=data_name(s.data), arch=s.arch, deep_arch=s.deep_arch, size=s.size, bs=s.bs,
+                        precision=PRECISION, pipeline='fused', n_folds=FOLDS),
+                   [dict(recipe=r, seed=seed, fold=i) for seed in SEEDS for i in range(FOLDS) for r in STAGES],
+                   lambda recipe, seed, fold: train_fold(photos, folds[fold], recipe, seed, s))
