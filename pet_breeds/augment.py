@@ -110,6 +110,9 @@ def warp_photo(
     side = min(height, width)
     x, y = (int(at * (n - side)) for at, n in zip(params.crop, (width, height), strict=True))
     square = image[y:y + side, x:x + side]
+    if (times := side // (8 * size)) > 1:
+        side //= times
+        square = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
     matrix = homography(params, side, size, presize(size))
     square = _blurred(square, matrix, size)
     warped = cv2.warpPerspective(square, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101,

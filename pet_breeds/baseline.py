@@ -19,5 +19,6 @@ def pet_learner(
     "A network for the breeds in `dls`; a pretrained body is frozen."
     body, kwargs = body_for(dls, arch, pretrained, kwargs)
     with numbers_only(arch): # weights are read as numbers, never as code
-        learn = vision_learner(dls, body, metrics=error_rate, pretrained=pretrained, **kwargs)
+        learn = vision_learner(dls, body, metrics=error_rate, pretrained=pretrained,
+                               **kwargs)
     return log_epochs(learn)

@@ -7,28 +7,48 @@ __all__ = ['app', 'options_from', 'walk', 'train', 'predict', 'export', 'push', 
            'sample']
 
 # %% ../nbs/lib/cli.ipynb #9e150734
-import csv, json, sys
+import csv, json, re, signal, sys
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
+from os.path import expanduser
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Annotated, Any, Literal
 
 import typer
-from .errors import InvalidInput, MissingPackage, UserError
+from .errors import InvalidInput, MissingPackage, UserError, printable
 from .options import TrainOptions, WalkOptions, options_of
+from .records import check_writable
 from typer.core import TyperGroup
 
 # %% ../nbs/lib/cli.ipynb #780c8947
 class _Commands(TyperGroup):
+    def main(self, args=None, *others, **kwargs):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
+        args = sys.argv[1:] if args is None else args
+        args = [re.sub(r'(?s)(?<==)~.*', lambda m: expanduser(m[0]), a, count=1)
+                if a.startswith('--') else a for a in args]
+        return super().main(args, *others, **kwargs)
+
     def invoke(self, ctx):
+        is_main = current_thread() is main_thread() # no other may handle signals
+        before = signal.signal(signal.SIGTERM, _stop) if is_main else None
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt: _fail('stopped', 130)
         except (UserError, OSError) as e: _fail(str(e), 1)
+        finally:
+            if is_main: signal.signal(signal.SIGTERM, before)
+
+def _stop(signum, frame):
+    "SIGTERM ends the command as Ctrl-C does, once: `timeout` sends it twice."
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 def _fail(message, code):
-    typer.echo(f'pet_breeds: {message}', err=True)
+    typer.echo('pet_breeds: ' + printable(message, '\n'), err=True)
     raise typer.Exit(code)
 
 app = typer.Typer(help='Which breed is this? From a folder of pet photos to a classifier.',
@@ -44,12 +64,14 @@ def _progress(quiet):
     "What is printed goes to stderr if stdout is kept for a document."
     return redirect_stdout(sys.stderr if quiet else sys.stdout)
 
-def _print_json(doc): typer.echo(json.dumps(doc, indent=1))
+def _print_json(doc): typer.echo(json.dumps(doc, indent=1, allow_nan=False))
 
 def _must_be_writable(*files):
-    "Find a folder that is missing before the work, not after it."
+    "Find before the work, not after it, what cannot be written."
     for file in filter(None, files):
         if not file.parent.is_dir(): raise typer.BadParameter(f'{str(file.parent)!r} is no folder')
+        if file.is_dir(): raise typer.BadParameter(f'{str(file)!r} is a folder: name a file')
+        check_writable(file)
 
 def _needs(extra, *packages):
     "Say so if what an extra brings is not installed."
@@ -127,9 +149,8 @@ def train(
     if log: _needs('log', log)
     from pet_breeds.distributed import is_primary
     from pet_breeds.train import train_model, train_seeds
-    outs = [out]
     with _progress(as_json):
-        if seeds == 1: train_model(options, out, log=log)
+        if seeds == 1: outs = [train_model(options, out, log=log)]
         else: outs = train_seeds(options, out, seeds=seeds, procs=procs, log=log)
         if is_primary(): docs = _trained(outs)
     if is_primary() and as_json: _print_json(docs[0] if seeds == 1 else docs)
@@ -155,8 +176,6 @@ def predict(
     from pet_breeds.predict import predict as answers_of
     from tqdm import tqdm
     stdout = sys.stdout # where it stays while all else goes to stderr
-    for stream in (stdout, sys.stderr): # names that are no text must not end it
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
     with _progress(as_csv or as_json):
         answers = answers_of(_loaded(model), photos)
         if as_csv or as_json: answers = tqdm(answers, unit=' photos', disable=None)
@@ -185,19 +204,24 @@ def _print_csv(answers, stdout):
     table.writeheader()
     failed = 0
     for a in answers:
-        table.writerow(a)
+        table.writerow({k: _cell(v) for k, v in a.items()})
         failed += 'error' in a
     return failed
 
+def _cell(value):
+    "Text that no spreadsheet takes for a formula, without control characters."
+    if not isinstance(value, str): return value
+    return printable("'" + value if value.startswith(tuple('=+-@\t\r')) else value)
+
 def _print_list(answers, stdout):
     kept = list(answers)
-    print(json.dumps(kept, indent=1), file=stdout)
+    print(json.dumps(kept, indent=1, allow_nan=False), file=stdout)
     return sum('error' in a for a in kept)
 
 def _print_lines(answers, stdout):
     failed = 0
     for a in answers:
-        print(_line(a), file=sys.stderr if 'error' in a else stdout, flush=True)
+        print(printable(_line(a)), file=sys.stderr if 'error' in a else stdout, flush=True)
         failed += 'error' in a
     return failed
 
@@ -266,7 +290,8 @@ def compare(
     with _progress(as_json):
         doc = comparison({str(run): read_predictions(run) for run in runs})
         if html: atomic_write(html, comparison_html(doc))
-        for table in comparison_tables(doc): print(table.to_string(index=False), end='\n\n')
+        for table in comparison_tables(doc):
+            print(printable(table.to_string(index=False), '\n'), end='\n\n')
     if as_json: _print_json(doc)
 
 # %% ../nbs/lib/cli.ipynb #c1i00010
@@ -317,7 +342,7 @@ def bench(
     from pet_breeds.records import atomic_write
     with _progress(as_json):
         doc = run_bench(data, full)
-        if out: atomic_write(out, json.dumps(doc, indent=1) + '\n')
+        if out: atomic_write(out, json.dumps(doc, indent=1, allow_nan=False) + '\n')
         for table in bench_tables(doc): print(table.to_string(), end='\n\n')
         for key in ('pipeline_ratio', 'train_ratio', 'limit_fraction', 'time_to_error_ratio'):
             print(f'{key}: {doc[key]:.2f}')

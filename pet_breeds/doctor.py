@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['KINDS', 'EXCLUDED', 'Finding', 'Report', 'check_header', 'jpeg_end', 'decode_strict', 'check_jpeg', 'FileCheck',
            'check_file', 'check_files', 'near_pairs', 'find_duplicates', 'check_names', 'duplicate_groups',
-           'split_leaks', 'split_together', 'suspected_labels', 'examine', 'printable', 'as_table', 'as_json',
-           'as_html', 'write_exclusions']
+           'split_leaks', 'split_together', 'suspected_labels', 'examine', 'as_table', 'as_json', 'as_html',
+           'write_exclusions']
 
 # %% ../nbs/lib/doctor.ipynb #433857d8
-import base64, hashlib, io, re, sys, warnings
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+import base64, hashlib, io, os, re, signal, sys, warnings
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
@@ -23,11 +24,14 @@ from importlib.util import find_spec
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
-from .errors import InvalidInput, MissingPackage, Unavailable
-from .photos import FORMATS, file_bytes, list_files, open_image, read_photo
+from .errors import (InvalidInput, MissingPackage, Unavailable, UserError,
+                               printable)
+from .photos import (FORMATS, decode_photo, file_bytes, list_files, open_image,
+                               read_photo)
 from .records import atomic_write, report_html
 from PIL import ExifTags, Image, UnidentifiedImageError
 from simplejpeg import decode_jpeg, decode_jpeg_header
@@ -42,7 +46,7 @@ KINDS = { # What is looked for, and why it matters; in the order of the report
     'wrong format': 'the name says another format than the content',
     'four channels': 'RGBA or CMYK: a loader that expects RGB fails',
     'palette': 'colours from a table: a loader that expects RGB fails',
-    'EXIF-rotated': 'turned upright here; the stock pipeline (`--stock`) ignores the EXIF tag',
+    'EXIF-rotated': 'turned upright here and in training; other programs may show it lying',
     'tiny': 'too few pixels to tell breeds apart',
     'no label': 'the name does not tell the breed',
     'unknown breed': 'none of the 37 breeds, perhaps misspelt',
@@ -149,10 +153,10 @@ def check_jpeg(
     return None, found
 
 def _count_stray(data, end, most=64):
-    "How many bytes before `end` are not needed."
-    for n in range(1, most):
-        if 'premature' in decode_strict(data[:end - n - 1] + _END)[1]: return str(n)
-    return f'at least {most}'
+    "How many bytes before `end` are not needed; one is not."
+    def are_needed(n): return 'premature' in decode_strict(data[:end - n] + _END)[1]
+    n = bisect(range(2, most + 1), False, key=are_needed) + 1
+    return str(n) if n < most else f'at least {most}'
 
 # %% ../nbs/lib/doctor.ipynb #d2d8e92a
 class FileCheck(NamedTuple):
@@ -170,6 +174,7 @@ def check_file(
 ) -> FileCheck: # All that can be said about this file alone
     "Read a file once and judge it; damage of any kind becomes a problem, not an exception."
     file, data = Path(folder, name), b''
+    if file.is_dir(): return FileCheck(name, (('unreadable', 'a folder that may not be read'),))
     if file.suffix.lower() not in FORMATS: return FileCheck(name, (('not a photo', 'by its name'),))
     try:
         data = file_bytes(file)
@@ -184,7 +189,7 @@ def check_file(
 
 # %% ../nbs/lib/doctor.ipynb #5d0c0001
 def _decode(photo, data):
-    "The image in grey, and what is wrong with its bytes; Pillow decides if simplejpeg gives up."
+    "The image in grey, and what is wrong with its bytes."
     pixels, problems = None, []
     if photo.format in ('JPEG', 'MPO'):
         try:
@@ -192,8 +197,7 @@ def _decode(photo, data):
         except (ValueError, KeyError):
             pass
     if pixels is not None and photo.mode != 'CMYK': return Image.fromarray(pixels[..., 0]), problems
-    photo.draft('L', None) # no work on colours
-    return photo.convert('L'), problems
+    return Image.fromarray(decode_photo(data)).convert('L'), problems
 
 def _perceptual_hash(grey):
     from imagehash import phash
@@ -202,11 +206,12 @@ def _perceptual_hash(grey):
 
 def _reason(file, data, error):
     "Why a file could not be read, as kind and detail."
-    text = (str(error) or type(error).__name__).splitlines()[0].replace(repr(str(file)), file.name)
     if isinstance(error, UnidentifiedImageError):
-        if not data.startswith((b'\xff\xd8', b'\x89PNG')):
-            return 'not a photo', 'no image in it' if data else 'an empty file'
-        text = 'its header is broken'
+        if data.startswith((b'\xff\xd8', b'\x89PNG')): return 'unreadable', 'its header is broken'
+        try:
+            decode_photo(data)
+        except InvalidInput as e: return 'not a photo', str(e)
+    text = (str(error) or type(error).__name__).replace(f'{str(file)!r}: ', '')
     return 'truncated' if 'truncated' in text.lower() else 'unreadable', text
 
 # %% ../nbs/lib/doctor.ipynb #faee3b8a
@@ -215,31 +220,54 @@ def check_files(
     names: list[str], # Files below it
     processes: int|None=None, # By default one for each core
     **kwargs, # For `check_file`
-) -> Iterator[FileCheck]: # In the order of `names`; the work begins before the first is asked for
-    "Check files in several processes. Raises `Unavailable` if a process is killed."
-    context = get_context('fork' if sys.platform == 'linux' else None) # starts in no time
-    pool = ProcessPoolExecutor(processes, context)
-    return _collected(pool, pool.map(partial(check_file, folder, **kwargs), names, chunksize=32))
+) -> Generator[FileCheck, None, None]: # In the order of `names`; the work has begun then
+    """Check files in several processes, which end when the iterator is closed.
 
-def _collected(pool, checks):
+    Raises `Unavailable` if a process is killed.
+    """
+    checks = _checks(partial(check_file, folder, **kwargs), names, processes)
+    next(checks) # starts the work
+    return checks
+
+def _checks(check, names, processes):
+    "First `None`, then what `check` says of each name."
+    context = get_context('fork' if sys.platform == 'linux' else None) # starts in no time
+    ends = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(processes, context, _end_with_parent, ends)
     try:
-        with pool: yield from checks
+        found = pool.map(check, names, chunksize=32)
+        yield None
+        yield from found
     except BrokenProcessPool:
         raise Unavailable('a process was killed, perhaps for lack of memory: '
                           'try again with fewer processes') from None
+    finally:
+        for end in ends: end.close()
+        pool.shutdown(cancel_futures=True)
+
+def _end_with_parent(pipe, parents_end):
+    "In a process of the pool: end when nobody holds the pipe's other end; Ctrl-C is the parent's."
+    parents_end.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=lambda: pipe.poll(None) and os._exit(1), daemon=True).start()
 
 # %% ../nbs/lib/doctor.ipynb #012895a4
 def near_pairs(
     hashes: np.ndarray, # Perceptual hashes, uint64, shape (n,)
     distance: int=6, # Bits in which two hashes of a pair may differ, 0 to 64
-) -> np.ndarray: # Pairs of indices, first < second, shape (m, 2), ordered
-    "All pairs of hashes that differ in few bits (Hamming distance), block by block."
-    rows, found = max(1, 2 ** 18 // max(1, len(hashes))), [np.empty((0, 2), int)]
-    for start in range(0, len(hashes), rows):
-        block = hashes[start:start + rows, None]
-        pairs = np.argwhere(np.bitwise_count(block ^ hashes[start:]) <= distance)
-        found.append(pairs[pairs[:, 0] < pairs[:, 1]] + start)
-    return np.concatenate(found)
+) -> np.ndarray: # Pairs of indices, first < second, shape (m, 2); each second once, in order
+    "Hashes that differ in few bits (Hamming distance) from an earlier one, and the earliest such."
+    n = len(hashes)
+    rows, earliest = max(1, 2 ** 18 // max(1, n)), np.full(n, -1)
+    for start in range(0, n, rows):
+        block, rest = hashes[start:start + rows, None], earliest[start:]
+        near = np.bitwise_count(block ^ hashes[start:]) <= distance
+        near &= np.arange(len(block))[:, None] < np.arange(n - start) # first < second
+        new = near.any(0) & (rest < 0)
+        rest[new] = start + near[:, new].argmax(0)
+    seconds = np.flatnonzero(earliest >= 0)
+    return np.stack([earliest[seconds], seconds], 1)
 
 # %% ../nbs/lib/doctor.ipynb #c8b0d962
 def find_duplicates(
@@ -266,8 +294,7 @@ def _near_duplicates(checks, distance):
     found = [Finding(name, 'near duplicate', f'of {first}, same hash', first)
              for first, *others in alike.values() for name in others]
     firsts, hashes = [names[0] for names in alike.values()], np.array(list(alike), np.uint64)
-    earliest = {int(j): int(i) for i, j in near_pairs(hashes, distance)[::-1]}
-    for j, i in sorted(earliest.items()):
+    for i, j in near_pairs(hashes, distance):
         detail = f'of {firsts[i]}, {int(hashes[i] ^ hashes[j]).bit_count()} bits differ'
         found.append(Finding(firsts[j], 'near duplicate', detail, firsts[i]))
     return found
@@ -374,12 +401,23 @@ def suspected_labels(
 def _suspects(folder, labels, arch, size):
     "Findings for the labels (by name) that frozen features and a linear classifier doubt."
     from pet_breeds.features import frozen_features, out_of_fold
+    if len(set(labels.values())) < 2: return []
     names, given = list(labels), list(labels.values())
     x = frozen_features([folder / n for n in names], arch, size=size)
-    probs, breeds = out_of_fold(x, given)
+    probs, breeds = out_of_fold(x, given, _FOLDS)
     return [Finding(names[i], 'suspected label',
                     f'{given[i]}, more likely {breed} ({probs[i, breeds.index(breed)]:.0%})')
             for i, breed in suspected_labels(probs, given, breeds)]
+
+_FOLDS = 5 # Each breed needs as many photos
+
+def _judged(labels):
+    "The labels of breeds with photos enough, and a note about the others."
+    rare = sorted(b for b, n in Counter(labels.values()).items() if n < _FOLDS)
+    if not rare: return labels, []
+    note = (f'labels are not judged for {len(rare)} breeds with fewer than {_FOLDS} photos, '
+            f'such as {rare[0]}: add photos of them')
+    return {name: b for name, b in labels.items() if b not in rare}, [note]
 
 # %% ../nbs/lib/doctor.ipynb #8d901dec
 _MISSING = "{} are not looked for: pip install 'pet_breeds[doctor]'"
@@ -399,27 +437,53 @@ def examine(
 ) -> Report: # What was found
     """Say what is wrong with a folder of photos; it is read only.
 
-    Raises `NotFound` without files, `InvalidInput` for an impossible split, `MissingPackage` if
+    Raises `NotFound` without files, `InvalidInput` for values that cannot be, `MissingPackage` if
     `labels` are asked for without cleanlab.
     """
-    if not 0 <= near <= 16: raise InvalidInput(f'near must be 0 to 16 of the 64 bits, got {near}')
-    if labels and not find_spec('cleanlab'):
-        raise MissingPackage(_MISSING.format('suspected labels'))
+    _check_asked(near, split, labels, arch)
     (root, names), hashing = list_files(folder), bool(find_spec('imagehash'))
-    coming = check_files(root, names, processes, min_side=min_side, hashing=hashing)
-    from pet_breeds.data import breed_name # slow; the processes are at work meanwhile
-    checks = list(coming)
+    kwargs = dict(processes=processes, min_side=min_side, hashing=hashing)
+    with closing(check_files(root, names, **kwargs)) as coming:
+        from pet_breeds.data import breed_name # slow; the processes are at work meanwhile
+        checks = list(coming)
     readable = [c.name for c in checks if c.digest]
     given, found, notes = check_names(root, readable, label or breed_name)
     found += [Finding(c.name, *problem) for c in checks for problem in c.problems]
     found += (copies := find_duplicates(checks, given, near))
-    if split: found += _leaks(root, given, copies, split, valid_fraction, seed)
-    if labels:
-        extra = {f.file for f in copies if f.kind == 'duplicate'} # would give the answers away
-        found += _suspects(root, {n: b for n, b in given.items() if n not in extra}, arch, size)
+    from pet_breeds.datasets import refusals
+    notes += refusals(root, [root / name for name in given], list(given.values()))
     if not hashing: notes.append(_MISSING.format('near duplicates'))
+    with _noted(notes, 'leaks across the split'):
+        if split: found += _leaks(root, given, copies, split, valid_fraction, seed)
+    with _noted(notes, 'suspected labels'):
+        if labels: found += _doubts(root, given, copies, notes, arch, size)
     found.sort(key=lambda f: (list(KINDS).index(f.kind), f.file))
     return Report(root, len(names), found, notes)
+
+def _check_asked(near, split, labels, arch):
+    "Refuse before the work what cannot be."
+    if not 0 <= near <= 16: raise InvalidInput(f'near must be 0 to 16 of the 64 bits, got {near}')
+    if split not in (None, 'random', 'stratified', 'official'):
+        raise InvalidInput(f'unknown split {split!r}: give `random`, `stratified` or `official`')
+    if labels and not find_spec('cleanlab'):
+        raise MissingPackage(_MISSING.format('suspected labels'))
+    if labels:
+        from pet_breeds.networks import find_network
+        find_network(arch)
+
+@contextmanager
+def _noted(notes, what):
+    "An error that a user can mend becomes a note."
+    try:
+        yield
+    except UserError as e: notes.append(f'{what} are not looked for: {e}')
+
+def _doubts(root, labels, copies, notes, arch, size):
+    "Suspected labels among the photos that are no copies; notes which breeds are not judged."
+    extra = {f.file for f in copies if f.kind == 'duplicate'} # would give the answers away
+    judged, more = _judged({n: b for n, b in labels.items() if n not in extra})
+    notes += more
+    return _suspects(root, judged, arch, size)
 
 def _leaks(root, labels, copies, split, valid_fraction, seed):
     from pet_breeds.datasets import split_photos
@@ -429,12 +493,6 @@ def _leaks(root, labels, copies, split, valid_fraction, seed):
     return split_leaks(duplicate_groups(copies, names), names, train, valid)
 
 # %% ../nbs/lib/doctor.ipynb #ea8e7b3c
-def printable(
-    text: str, # Text from anywhere, such as a file's name
-) -> str: # What a terminal or a page can show
-    "Text with control characters and broken encodings shown as escapes."
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
 def as_table(
     report: Report, # What was found
     limit: int=20, # Files named for each kind; the others are counted
@@ -451,10 +509,10 @@ def as_table(
 
 def as_json(
     report: Report, # What was found
-) -> dict: # `files`: their number; `findings`: `file`, `kind` and `detail` of each
+) -> dict: # `files`: their number; `findings`: `file`, `kind`, `detail` of each; `notes`
     "The findings for programs, ready for `json.dumps`."
     rows = [dict(file=f.file, kind=f.kind, detail=f.detail) for f in report.findings]
-    return dict(files=report.files, findings=rows)
+    return dict(files=report.files, findings=rows, notes=report.notes)
 
 # %% ../nbs/lib/doctor.ipynb #5d0c0005
 def as_html(

@@ -90,7 +90,11 @@ def timed_features(
         started = time.perf_counter()
         x = _compute(body, photos, size, bs, precision)
         kept = x, time.perf_counter() - started
-        _write_cache(file, *kept)
+        try:
+            _write_cache(file, *kept)
+        except OSError as e: # a home of somebody else, a full disk
+            print(f'not kept for the next time: {str(file.parent)!r} cannot be written '
+                  f'({e.strerror or e}); set XDG_CACHE_HOME to a folder that can')
     x, seconds = kept
     return x, dict(precision=precision, weights=body.source, feature_seconds=round(seconds, 2))
 
@@ -138,7 +142,9 @@ def _parts(photos, body, how) -> Iterator[bytes]:
 
 def _read_cache(file):
     "Features and seconds; `None` if there are none, or damaged ones."
-    kept = file.read_bytes() if file.is_file() else b''
+    try:
+        kept = file.read_bytes()
+    except OSError: return None
     if hashlib.sha256(kept[32:]).digest() != kept[:32]: return None
     with np.load(io.BytesIO(kept[32:]), allow_pickle=False) as arrays:
         return arrays['x'], float(arrays['seconds'])
@@ -301,7 +307,7 @@ def plot_map(
         near = [v for u, v in placed if abs(u - r.x) < .2 * np.ptp(table.x)]
         placed.append((r.x, max([r.y, *(v + gap for v in near)])))
         ax.text(r.x + .012 * np.ptp(table.x), placed[-1][1], name.replace('_', ' '), fontsize=9,
-                va='center', color=colour)
+                va='center', color=colour, parse_math=False)
     ax.set(xlabel='first principal component', ylabel='second principal component')
     ax.set_xlim(right=table.x.max() + .25 * np.ptp(table.x)) # room for the names
     return ax

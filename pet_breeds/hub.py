@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InvalidInput, NotFound, Unavailable
-from .predict import FILES, Model, load_model
+from .errors import InvalidInput, NotFound, Unavailable, UserError
+from .predict import FILES, MAX_BYTES, Model, load_model
 
 # %% ../nbs/lib/hub.ipynb #b0a00007
 def push_to_hub(
@@ -47,6 +47,8 @@ def _plain_errors(repo_id) -> Iterator[None]:
     from huggingface_hub import errors
     try:
         yield
+    except UserError:
+        raise
     except errors.HFValidationError as e:
         raise InvalidInput(f'{repo_id!r} is no name on a hub: write `owner/name`') from e
     except errors.RevisionNotFoundError as e:
@@ -75,6 +77,20 @@ def from_pretrained(
     """
     from huggingface_hub import snapshot_download
     with _plain_errors(repo_id):
+        _check_sizes(repo_id, revision)
         folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=list(FILES),
                                         library_name='pet_breeds'))
     return load_model(folder, home=folder.parents[1])
+
+def _check_sizes(repo_id, revision):
+    "Raises `InvalidInput` if the hub has larger files than a model's."
+    from huggingface_hub import HfApi, errors
+    try:
+        info = HfApi(library_name='pet_breeds').model_info(
+            repo_id, revision=revision, files_metadata=True)
+    except (errors.HTTPError, errors.OfflineModeIsEnabled, ConnectionError):
+        return # the cache may answer; else the download names the reason
+    for file in info.siblings or ():
+        if (most := MAX_BYTES.get(file.rfilename)) and not 0 <= (file.size or 0) <= most:
+            raise InvalidInput(f'{repo_id!r}: {file.rfilename} has {file.size:,} bytes, and a '
+                               f'model at most {most:,}: take another')

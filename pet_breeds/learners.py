@@ -4,19 +4,16 @@
 
 # %% auto #0
 __all__ = ['get_arch', 'set_normalization', 'vector_body', 'body_for', 'log_epochs', 'bfloat16_speedup', 'best_precision',
-           'check_precision', 'autocast_forward', 'preserve_state', 'L2Norm', 'FreezeBatchNorm', 'numbers_only']
+           'check_precision', 'autocast_forward', 'L2Norm', 'FreezeBatchNorm', 'numbers_only']
 
 # %% ../nbs/lib/learners.ipynb #1ea00004
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Callable
 from functools import cache, partial
 
 import torch
 from fastai.vision.all import (Callback, DataLoaders, Learner, Normalize, ProgressCallback,
                                create_head, model_meta, resnet34)
-from .checkpoint import random_states, set_random_states
 from .errors import InvalidInput
 from .networks import (BACKBONES, as_map, build_network, find_network, load_network,
                                  numbers_only)
@@ -145,27 +142,6 @@ def autocast_forward(
     def cast(x):
         with torch.autocast(device, torch.bfloat16): return forward(x).float()
     return cast
-
-# %% ../nbs/lib/learners.ipynb #c06dd393
-@contextmanager
-def preserve_state(
-    learn: Learner, # Restored on exit, also after an error
-) -> Iterator[None]:
-    "Undo what training inside the `with` block does to a learner, its loaders and random states."
-    model, training = deepcopy(learn.model.state_dict()), learn.model.training
-    opt = deepcopy(learn.opt.state_dict()) if learn.opt else None
-    grads = [None if p.grad is None else p.grad.clone() for p in learn.model.parameters()]
-    states, log = random_states(learn), dict(vars(learn.recorder))
-    try:
-        yield
-    finally:
-        vars(learn.recorder).update(log)
-        learn.model.load_state_dict(model)
-        learn.model.train(training)
-        if opt: learn.opt.load_state_dict(opt)
-        else: learn.opt = None
-        for p, grad in zip(learn.model.parameters(), grads, strict=True): p.grad = grad
-        set_random_states(learn, states)
 
 # %% ../nbs/lib/learners.ipynb #416e3016
 class L2Norm(torch.nn.Module):

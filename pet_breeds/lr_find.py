@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from fastai.callback.schedule import LRFinder, ParamScheduler
 from fastai.vision.all import Learner, minimum, slide, steep, tensor, valley
-from .learners import preserve_state
+from .checkpoint import preserve_state
 from .errors import InvalidInput, Unavailable
 
 # %% ../nbs/02_lr_find.ipynb #d0d6bfeb
@@ -28,8 +28,14 @@ class LRCurve:
     lrs: torch.Tensor  # Learning rates of the last layers, ascending, (n,)
     losses: torch.Tensor  # Smoothed training loss after the batch at that rate, (n,)
 
-def _settled(lrs, losses, num_it, start_lr):
+def _planned(learn, num_it):
+    "Epochs that hold so many batches."
+    if num_it < 20: raise InvalidInput(f'num_it must be at least 20 to give a curve, got {num_it}')
+    return num_it // len(learn.dls.train) + 1
+
+def _curve(recorder, num_it, start_lr):
     "The curve without the first tenth, where the smoothing has not settled."
+    lrs, losses = tensor(recorder.lrs), tensor(recorder.losses)
     keep = torch.isfinite(losses) & (torch.arange(len(losses)) >= num_it // 10)
     if keep.sum() < 8:
         raise Unavailable(f'the loss exploded after {len(losses)} batches: '
@@ -44,12 +50,10 @@ def find_lr(
     end_lr: float=10., # Last learning rate
 ) -> LRCurve: # Rates and losses
     "The learning-rate finder (Smith 2015); stops when the loss has grown fourfold."
-    if num_it < 20: raise InvalidInput(f'num_it must be at least 20, got {num_it}')
     with preserve_state(learn), learn.no_logging():
-        finder = _Finder(start_lr, end_lr, num_it)
-        learn.fit(num_it // len(learn.dls.train) + 1, cbs=finder)
-        lrs, losses = tensor(learn.recorder.lrs), tensor(learn.recorder.losses)
-    return _settled(lrs, losses, num_it, start_lr)
+        epochs, finder = _planned(learn, num_it), _Finder(start_lr, end_lr, num_it)
+        learn.fit(epochs, cbs=finder)
+        return _curve(learn.recorder, num_it, start_lr)
 
 # %% ../nbs/02_lr_find.ipynb #b08cf12e
 def suggestions(
@@ -57,4 +61,5 @@ def suggestions(
 ) -> dict[str, float]: # A learning rate for each rule, by its name
     "What fastai's rules read from the curve."
     lrs, losses = curve.lrs[:-2], curve.losses[:-2] # the last points are the explosion
-    return {m.__name__: m(lrs, losses, len(lrs))[0] for m in (minimum, steep, valley, slide)}
+    rules = minimum, steep, valley, slide
+    return {rule.__name__: rule(lrs, losses, len(lrs))[0] for rule in rules}

@@ -147,14 +147,14 @@ def numbers_only(
 ) -> Iterator[None]:
     """Let torch read weights as numbers only, whoever calls it.
 
-    Raises `NotFound` if there are none, `InvalidInput` for a file that is damaged or holds another
-    network's weights or code.
+    Raises `NotFound` if there are none, `InvalidInput` for a damaged file, NaN or code.
     """
     where, url = (file, '') if file else _torchvision_file(name)
     key = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
     before = os.environ.get(key)
     os.environ[key] = '1'
     try:
+        _check_weights(Path(where))
         yield
     except UserError:
         raise
@@ -166,6 +166,21 @@ def numbers_only(
                            f'delete it ({e})') from e
     finally:
         os.environ.pop(key) if before is None else os.environ.update({key: before})
+
+def _check_weights(file):
+    "Raises `RuntimeError` unless a file, if it is there, holds finite numbers by names."
+    if not file.is_file(): return
+    import torch
+    from safetensors.torch import load_file
+    try:
+        held = load_file(file) if file.suffix == '.safetensors' else torch.load(file, 'cpu')
+        parts = [p for p in (held, *held.values()) if isinstance(p, dict)] # timm's may be nested
+        found = [v for p in parts for v in p.values() if isinstance(v, torch.Tensor)]
+        fits = found and all(isinstance(k, str) for p in parts for k in p)
+        fits = fits and all(v.isfinite().all() for v in found)
+    except Exception as e: # torch has many for files that are damaged
+        raise RuntimeError(' '.join(str(e).split())[:200]) from e
+    if not fits: raise RuntimeError('not names and finite numbers')
 
 def _torchvision_file(name):
     "Where torchvision keeps a network's weights, and fetches them; for other names the folder."

@@ -9,7 +9,7 @@ __all__ = ['WalkOptions', 'settings', 'TrainOptions', 'Option', 'options_of']
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from fastcore.docments import docments
 from .errors import InvalidInput
@@ -32,10 +32,12 @@ def _fit_to_data(options, *names):
     _set(options, **{n: fits[n] for n in names if getattr(options, n) is None})
 
 def _check_values(options):
-    "Refuse empty names, words for numbers, and numbers below their `min`."
+    "Refuse empty names, words for numbers, numbers below their `min`, and unknown choices."
     for f in fields(options):
         value, least = getattr(options, f.name), f.metadata.get('min')
         if value == '': raise InvalidInput(f'{f.name} is empty: give a value, or leave it out')
+        if get_origin(f.type) is Literal and value not in get_args(f.type):
+            raise InvalidInput(f'{f.name} must be {" or ".join(get_args(f.type))}, got {value!r}')
         if value is None or least is None: continue
         if isinstance(value, str) or not value >= least:
             kind = 'number' if 'float' in str(f.type) else 'whole number'
@@ -52,6 +54,8 @@ class WalkOptions:
     bs: int = _filled_in(min=2)  # Photos in a batch; by default what fits the data
     seed: int = field(default=42, metadata=dict(min=0))  # Seed of training; the split keeps its own
     epochs: int|None = field(default=None, metadata=dict(min=1))  # Length of every training phase
+    # Where the breed stands: in the name of the file or of the folder
+    label: Literal['name', 'folder'] = 'name'
 
     def __post_init__(self):
         _fit_to_data(self, 'arch', 'deep_arch', 'size', 'bs')
@@ -69,8 +73,8 @@ def settings(
 ) -> WalkOptions: # What is set, completed by what fits the data
     """The settings of this run. Raises `InvalidInput` for a number that is none.
 
-    The variables are `PET_BREEDS_DATA`, `_ARCH`, `_DEEP_ARCH`, `_SIZE`, `_BS`, `_SEED` and
-    `_EPOCHS`.
+    The variables are `PET_BREEDS_DATA`, `_ARCH`, `_DEEP_ARCH`, `_SIZE`, `_BS`, `_SEED`,
+    `_EPOCHS` and `_LABEL`.
     """
     environ = os.environ if environ is None else environ
     given: dict[str, Any] = {}

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Image
+from matplotlib.text import Text
 
 # %% ../nbs/lib/plots.ipynb #aede99d5
 def as_jpeg(
@@ -20,6 +21,7 @@ def as_jpeg(
 ) -> Image: # To be shown as the cell's output
     "The figure as a JPEG, for grids of photos; closes it."
     figure, buffer = figure or plt.gcf(), io.BytesIO()
+    for text in figure.findobj(Text): text.set_parse_math(False)
     figure.savefig(buffer, format='jpeg', dpi=100, bbox_inches='tight', pil_kwargs={'quality': 85})
     plt.close(figure)
     return Image(buffer.getvalue(), format='jpeg')
@@ -36,9 +38,10 @@ def plot_intervals(
         ax.plot([100 * r['low'], 100 * r['high']], [y, y], color='C0', linewidth=3, alpha=.5)
         for e in r.get('errors', ()): ax.plot(100 * e, y, '|', color='C1', markersize=16)
         ax.plot(100 * r['error'], y, 'o', color='C0', markersize=9)
-    ax.set_yticks(range(len(rows)), list(rows))
-    ax.set(xlabel='error (%), 95 % interval', title=title,
-           xlim=(0, None), ylim=(len(rows) - .5, -.5)) # the first on top, half a row of room
+    ax.set_yticks(range(len(rows)), list(rows), parse_math=False)
+    ax.set_title(title, parse_math=False)
+    ax.set(xlabel='error (%), 95 % interval', xlim=(0, None),
+           ylim=(len(rows) - .5, -.5)) # the first on top, half a row of room
     return ax
 
 # %% ../nbs/lib/plots.ipynb #70dca1fe

@@ -18,7 +18,7 @@ import pandas as pd
 from .errors import InvalidInput, NotFound
 from .options import WalkOptions
 from .records import (append_stage, atomic_write, data_name, digest, earlier_stage,
-                                new_folder, provenance, report_html, walk_results)
+                                new_folder, parse_json, provenance, report_html, walk_results)
 from .stats import count_verdict, error_interval, mcnemar, mean_class_accuracy
 
 # %% ../nbs/lib/predictions.ipynb #c14299a9
@@ -71,15 +71,28 @@ def write_predictions(
     predictions: Predictions, # What to keep
     folder: str|Path, # An existing folder
 ) -> None:
-    "Write `model.json` and `predictions.csv`; nine digits give each float32 back to the bit."
+    """Write `model.json` and `predictions.csv`; nine digits give each float32 back to the bit.
+
+    Raises `InvalidInput` for probabilities that are no numbers.
+    """
     p, folder = predictions, Path(folder)
-    table = pd.DataFrame(p.probs, columns=p.breeds)
-    table.insert(0, 'photo', p.photos)
-    table.insert(1, 'truth', [p.breeds[i] for i in p.truth])
-    table.insert(2, 'prediction', [p.breeds[i] for i in p.predicted])
+    if not np.isfinite(p.probs).all():
+        raise InvalidInput('the predictions are no numbers: the training diverged; '
+                           'train again with a smaller learning rate')
+    breeds = list(map(_as_cell, p.breeds))
+    table = pd.DataFrame(p.probs, columns=breeds)
+    table.insert(0, 'photo', list(map(_as_cell, p.photos)))
+    table.insert(1, 'truth', [breeds[i] for i in p.truth])
+    table.insert(2, 'prediction', [breeds[i] for i in p.predicted])
     text = table.to_csv(index=False, float_format='%.9g', lineterminator='\n')
     atomic_write(folder / 'predictions.csv', text)
     atomic_write(folder / 'model.json', json.dumps(p.metadata, indent=1, allow_nan=False) + '\n')
+
+def _as_cell(name):
+    "Text that a spreadsheet takes for text."
+    return "'" + name if name.startswith(('=', '+', '-', '@', '\t', '\r', "'")) else name
+
+def _from_cell(name): return name.removeprefix("'")
 
 # %% ../nbs/lib/predictions.ipynb #560c0002
 def read_predictions(
@@ -93,17 +106,18 @@ def read_predictions(
                            'make them with `pet_breeds train … --out`')
     text = dict.fromkeys(('photo', 'truth', 'prediction'), str) # a breed may be called 001 or null
     try:
-        table = pd.read_csv(folder / 'predictions.csv', dtype=text, keep_default_na=False)
-        metadata = json.loads((folder / 'model.json').read_text(encoding='utf-8'))
-        breeds = list(table.columns[3:])
-        truth = pd.Index(breeds).get_indexer(table.truth)
-        fits = (truth >= 0).all() and digest(list(table.photo)) == metadata.get('valid_photos')
+        table = pd.read_csv(folder / 'predictions.csv', dtype=text, keep_default_na=False,
+                            encoding_errors='surrogateescape') # names of files need be no UTF-8
+        metadata = parse_json((folder / 'model.json').read_bytes())
+        photos, breeds = list(map(_from_cell, table.photo)), table.columns[3:]
+        truth, probs = breeds.get_indexer(table.truth), table[breeds].to_numpy(np.float32)
+        fits = ((truth >= 0).all() and np.isfinite(probs).all()
+                and digest(photos) == metadata.get('valid_photos'))
     except (ValueError, AttributeError):
         fits = False
     if not fits:
         raise InvalidInput(f'{str(folder)!r}: predictions.csv does not fit model.json; train again')
-    probs = table[breeds].to_numpy(np.float32)
-    return Predictions(list(table.photo), breeds, truth, probs, metadata)
+    return Predictions(photos, list(map(_from_cell, breeds)), truth, probs, metadata)
 
 # %% ../nbs/lib/predictions.ipynb #c1r00002
 def record_stage(

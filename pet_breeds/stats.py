@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['error_interval', 'recall_table', 'mean_class_accuracy', 'chi2_pvalue', 'newcombe_interval', 'mcnemar',
-           'pigeonhole_bootstrap', 'seeds_table', 'verdict', 'count_verdict', 'count_verdicts', 'photos_needed',
+           'crossed_interval', 'seeds_table', 'verdict', 'count_verdict', 'count_verdicts', 'photos_needed',
            'seeds_needed']
 
 # %% ../nbs/lib/stats.ipynb #e492df0f
@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, chi2_contingency, norm
+from scipy.stats import binomtest, chi2_contingency, norm, t
 from sklearn.metrics import balanced_accuracy_score
 
 # %% ../nbs/lib/stats.ipynb #abcd1e7e
@@ -91,56 +91,46 @@ def mcnemar(
                 low=max(-1., pb - pa - half), high=min(1., pb - pa + half))
 
 # %% ../nbs/lib/stats.ipynb #b269839d
-def _resample(
-    wrong, # Wrong or not for each seed and photo, (seeds, photos)
-    photos, # Weights of the photos in each resample, (resamples, photos)
-    rng, # Draws the seeds
-):
-    "The error in each resample of seeds and photos, shape (resamples,)."
-    seeds = rng.multinomial(len(wrong), [1 / len(wrong)] * len(wrong), len(photos)) / len(wrong)
-    return np.einsum('rs,sp,rp->r', seeds, wrong.astype(float), photos, optimize=True)
+def _half_width(runs, by_photo):
+    "Half of a 95 % interval for the mean of `by_photo`, (photos,), from runs, (seeds, photos) each."
+    parts = [(by_photo.var(ddof=1) / len(by_photo), len(by_photo) - 1)]
+    parts += [(w.mean(1).var(ddof=1) / len(w), len(w) - 1) for w in runs if len(w) > 1]
+    variance = sum(v for v, _ in parts)
+    if not variance: return 0.
+    freedom = variance ** 2 / sum(v ** 2 / n for v, n in parts)
+    return float(t.ppf(.975, freedom) * math.sqrt(variance))
 
-def _photo_weights(n, n_resamples, rng):
-    "How often each of n photos is drawn in each resample, as a share, (resamples, photos)."
-    return rng.multinomial(n, [1 / n] * n, n_resamples) / n
-
-# %% ../nbs/lib/stats.ipynb #a26e7e52
-def pigeonhole_bootstrap(
+# %% ../nbs/lib/stats.ipynb #7ca1d4b9
+def crossed_interval(
     a: np.ndarray, # Wrong or not for each seed and photo, bool, (seeds, photos)
     b: np.ndarray, # The same for the other recipe, on the same photos; (other seeds, photos)
     paired: bool=False, # Whether seed i of b went on from seed i of a
-    n_resamples: int=4000, # How often seeds and photos are drawn anew
-    seed: int=0, # Seed of the resampling
 ) -> dict: # `difference` (b − a), `low`, `high` (95 %), fractions
-    """Two recipes compared over seeds and photos (Owen 2007).
+    """Two recipes compared over crossed seeds and photos, with Student's t (Satterthwaite 1946).
 
-    Raises `ValueError` if the photos differ, or the seeds of a pair.
+    With one seed only the photos count. Raises `ValueError` if the photos differ, or the seeds
+    of a pair.
     """
-    a, b = np.asarray(a), np.asarray(b)
+    a, b = np.asarray(a, float), np.asarray(b, float)
     if paired and len(a) != len(b):
         raise ValueError(f'{len(a)} seeds against {len(b)}: pairs need the same')
     if a.shape[1] != b.shape[1]:
         raise ValueError(f'{a.shape[1]} photos against {b.shape[1]}: compare on the same photos')
-    rng = np.random.default_rng(seed)
-    photos = _photo_weights(a.shape[1], n_resamples, rng)
-    if paired: drawn = _resample(b.astype(float) - a, photos, rng)
-    else: drawn = _resample(b, photos, rng) - _resample(a, photos, rng)
-    low, high = np.quantile(drawn, (.025, .975))
-    return dict(difference=float(b.mean() - a.mean()), low=float(low), high=float(high))
+    half = _half_width([b - a] if paired else [a, b], b.mean(0) - a.mean(0))
+    d = float(b.mean() - a.mean())
+    return dict(difference=d, low=d - half, high=d + half)
 
 # %% ../nbs/lib/stats.ipynb #20f3adfb
 def seeds_table(
     wrong: dict[str, np.ndarray], # For each recipe, wrong or not, bool, (seeds, photos)
-    seed: int=0, # Seed of the resampling
 ) -> pd.DataFrame: # A row a recipe: `seeds`, mean `error`, `sd`, `lowest` … `high`
-    "Errors over seeds; `low` and `high` bound the mean, by the pigeonhole bootstrap."
+    "Errors over seeds; `low` and `high` bound the mean, as `crossed_interval` does."
     rows = {}
     for recipe, w in wrong.items():
-        rng, errors = np.random.default_rng(seed), w.mean(1)
-        drawn = _resample(w, _photo_weights(w.shape[1], 4000, rng), rng)
+        errors, half = w.mean(1), _half_width([w.astype(float)], w.mean(0))
         sd = errors.std(ddof=1) if len(w) > 1 else math.nan
         rows[recipe] = (len(w), errors.mean(), sd, errors.min(), errors.max(),
-                        *np.quantile(drawn, (.025, .975)))
+                        max(0., errors.mean() - half), errors.mean() + half)
     columns = ['seeds', 'error', 'sd', 'lowest', 'highest', 'low', 'high']
     return pd.DataFrame.from_dict(rows, 'index', columns=columns).rename_axis('recipe')
 

@@ -6,36 +6,40 @@
 __all__ = ['speed_up', 'linear_probe', 'train_frozen', 'train_model', 'train_seeds']
 
 # %% ../nbs/lib/train.ipynb #t7a00004
-import json, os, sys, time
+import hashlib, json, os, signal, sys, time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
-from multiprocessing import current_process, get_context
+from multiprocessing import active_children, current_process, get_context, parent_process
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
 from fastai.vision.all import (CrossEntropyLossFlat, Flatten, IndexSplitter, Learner, MixUp, noop,
-                               num_distrib, parent_label, set_seed)
+                               num_distrib, set_seed)
+from filelock import FileLock, Timeout
 from .baseline import pet_learner
 from .checkpoint import (Checkpoint, random_states, remove_checkpoint,
                                    set_random_states)
 from .data import breed_name
-from .datasets import data_loaders, read_exclusions
+from .datasets import LABELS, data_loaders, read_exclusions
 from .distributed import distributed, is_primary, use_own_gpu
-from .errors import (AlreadyExists, InvalidInput, MissingPackage, NotWritable,
-                               Unavailable, UserError)
+from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Unavailable,
+                               UserError)
 from .features import fit_head, timed_features, write_head
 from .learners import FreezeBatchNorm, L2Norm, bfloat16_speedup, set_normalization
 from .loaders import fused_block
 from .networks import find_network
 from .options import TrainOptions
-from .predict import write_model
+from .predict import check_breeds, write_model
 from .predictions import Predictions, evaluate, write_predictions
-from .records import data_name, digest, new_folder, provenance
+from .records import (check_new, check_writable, data_name, digest, new_folder, provenance,
+                                remove_leftovers)
 from .resnet101_fp16 import full_precision, mixed_precision
 
 # %% ../nbs/lib/train.ipynb #a6195bd0
@@ -103,6 +107,7 @@ def train_frozen(
     the fit. Raises what `data_loaders` and `frozen_features` raise.
     """
     dls = data_loaders(data, size, 2, split, label, exclude=exclude)
+    _check_breeds(dls.vocab)
     train, valid = (list(ds.items) for ds in (dls.train_ds, dls.valid_ds))
     items = sorted(train + valid) # so that every split finds the same features on the disk
     x, how = timed_features(items, arch, size)
@@ -116,9 +121,25 @@ def train_frozen(
     truth = np.array([breeds.index(label(p)) for p in valid])
     metadata = provenance(seed) | how | dict(
         arch=arch, size=size, split=split, data=data_name(data), seconds=round(seconds, 1),
-        photos=len(items), breeds=breeds, C=head[-1].C,
+        photos=len(items), breeds=breeds, C=head[-1].C, photos_sha256=_digests(dls),
         schedule='frozen features, logistic regression')
     return _named(train, valid, breeds, truth, probs, metadata)
+
+def _check_breeds(breeds):
+    "Refuse breeds that could not be written, or not be read again."
+    check_breeds(list(breeds))
+    if taken := sorted({'photo', 'truth', 'prediction'} & set(breeds)):
+        raise InvalidInput(f'no breed can be called {taken[0]!r}, as a column of predictions.csv '
+                           'is: rename its photos')
+
+def _digests(dls):
+    "Fingerprints of the names and bytes of the photos for training, and of those for validation."
+    parts = [list(dl.dataset.items) for dl in dls.loaders]
+    root = os.path.commonpath([p.parent for part in parts for p in part])
+    def each(photo):
+        with photo.open('rb') as f: sha = hashlib.file_digest(f, 'sha256')
+        return f'{photo.relative_to(root).as_posix()} {sha.hexdigest()}'
+    with ThreadPool() as pool: return [digest(pool.map(each, part)) for part in parts]
 
 def _named(train, valid, breeds, truth, probs, metadata):
     "Predictions under the names that `evaluate` gives the photos."
@@ -169,30 +190,29 @@ def train_model(
     options: TrainOptions, # What to train
     out: str|Path, # Folder to write; must not exist
     log: str|None=None, # `tensorboard`: to a folder beside `out`; `wandb`: to Weights & Biases
-) -> None:
+) -> Path: # The folder
     """Train and write weights, predictions and a description; goes on from a checkpoint.
 
-    Raises `AlreadyExists` for a folder that is there, `InvalidInput`, `NotFound` and `NotWritable`
-    for what cannot be carried out, `MissingPackage` for a `log` without its package.
+    Raises `AlreadyExists` for a folder that is there, `Unavailable` if another training writes it
+    now, `InvalidInput`, `NotFound`, `NotWritable` and `IOFailure` for what cannot be carried out,
+    `MissingPackage` for a `log` without its package.
     """
-    out = Path(out)
-    _check_place(out)
+    folder = _expanded(out)
     _check_log(log, options)
-    if options.frozen: return _write_frozen(options, out)
-    checkpoint = out.with_name(f'.{out.name}.checkpoint')
-    with _logged(log, options, out) as callbacks:
-        learn, predictions = _train(options, checkpoint, callbacks)
-    if not is_primary(): return
-    with new_folder(out) as tmp:
-        write_model(learn, predictions, tmp)
-        write_predictions(predictions, tmp)
-    remove_checkpoint(checkpoint)
+    with _place(folder) as checkpoint:
+        if options.frozen: _write_frozen(options, folder)
+        else:
+            with _logged(log, options, folder) as callbacks:
+                learn, predictions = _train(options, checkpoint, callbacks)
+            if is_primary(): _write(learn, predictions, folder, checkpoint)
+    return folder
 
-def _check_place(out):
-    if out.exists(): raise AlreadyExists(f'{str(out)!r} is there already: name a new folder')
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK):
-        raise NotWritable(f'{str(out.parent)!r} cannot be written: name another folder')
+def _expanded(out):
+    "A shell leaves `~` as it is in `--out=~/model`."
+    try:
+        return Path(out).expanduser()
+    except RuntimeError as e:
+        raise InvalidInput(f'{str(out)!r}: {e}, name a folder without `~`') from e
 
 def _check_log(log, options):
     if log is None: return
@@ -202,17 +222,61 @@ def _check_log(log, options):
     if not find_spec(log):
         raise MissingPackage(f'{log} is not installed: pip install "pet_breeds[log]"')
 
+def _write(learn, predictions, out, checkpoint):
+    "The folder of a network; what was trained is kept until it is there."
+    try:
+        with new_folder(out) as tmp:
+            write_model(learn, predictions, tmp)
+            write_predictions(predictions, tmp)
+    except OSError as e:
+        if not checkpoint.exists(): raise
+        raise IOFailure(f'{e}. What was trained is kept: once there is room under this name, '
+                        'the same command writes it') from e
+    remove_checkpoint(checkpoint)
+
+# %% ../nbs/lib/train.ipynb #20cfa092
+@contextmanager
+def _place(out) -> Iterator[Path]: # The checkpoint
+    "Check where a training will be written, and keep other trainings away."
+    check_new(out)
+    checkpoint = out.with_name(f'.{out.name}.checkpoint')
+    if not is_primary():
+        yield checkpoint
+        return
+    check_writable(checkpoint)
+    lock = _locked(out)
+    try:
+        for file in (out, checkpoint): remove_leftovers(file)
+        with new_folder(out): pass
+        out.rmdir()
+        yield checkpoint
+    finally:
+        with suppress(OSError): os.unlink(lock.lock_file) # Windows cannot while it is held
+        lock.release()
+
+def _locked(out):
+    "The lock on a folder, held."
+    lock = FileLock(out.with_name(f'.{out.name}.lock'), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Unavailable(f'another training writes {str(out)!r} at this moment: '
+                          'wait for its end, or name another folder') from None
+    return lock
+
 # %% ../nbs/lib/train.ipynb #t7a00011
 def _train(options, checkpoint, callbacks):
     "A trained learner and its predictions."
     o = options
     learn, size, precision = _learner(o)
-    seconds = _fit(learn, o, [Checkpoint(checkpoint, _identity(learn, o, precision)), *callbacks])
+    identity = _identity(learn, o)
+    kept = Checkpoint(checkpoint, identity, _machine(learn, precision))
+    seconds = _fit(learn, o, [kept, *callbacks])
     photos = sum(len(dl.dataset) for dl in learn.dls.loaders)
     full_precision(learn) # as it will be asked
     if o.stock: learn.dls = _as_asked(learn.dls, o, size)
     facts = dict(size=size, breeds=list(learn.dls.vocab), photos=photos, precision=precision,
-                 seconds=seconds)
+                 seconds=seconds, photos_sha256=identity['photos'])
     found = evaluate(learn, **_stated(o) | facts)
     if o.tta:
         with learn.removed_cbs(learn.recorder): found.probs = learn.tta()[0].numpy()
@@ -225,7 +289,9 @@ def _learner(options):
     set_seed(o.seed, reproducible=True)
     use_own_gpu()
     size = o.size or network.size
-    learn = pet_learner(data_loaders(o.data, size, o.bs, fused=not o.stock, **_photos(o)), o.arch)
+    dls = data_loaders(o.data, size, o.bs, fused=not o.stock, **_photos(o))
+    _check_breeds(dls.vocab)
+    learn = pet_learner(dls, o.arch)
     precision, why = ('float32', "fastai's own way") if o.stock else speed_up(learn)
     if is_primary(): print(why)
     else: learn.logger = noop
@@ -248,21 +314,23 @@ class _MixUp(MixUp):
 def _photos(options):
     "How `data_loaders` and `train_frozen` find the photos and their breeds."
     o = options
-    return dict(split=o.split, label=parent_label if o.label == 'folder' else breed_name,
-                exclude=read_exclusions(o.exclude) if o.exclude else ())
+    return dict(split=o.split, label=LABELS[o.label],
+                exclude=read_exclusions(_expanded(o.exclude)) if o.exclude else ())
 
 def _stated(options):
     "The options as `model.json` tells them: names, no places on this machine."
     o = options
     return asdict(o) | dict(data=data_name(o.data), exclude=o.exclude and Path(o.exclude).name)
 
-def _identity(learn, options, precision):
-    "What must be the same for a training to go on to the same weights."
-    items = [p for dl in learn.dls.loaders for p in dl.dataset.items]
-    photos = digest(['/'.join(p.parts[-2:]) for p in items])
-    same = {k: v for k, v in asdict(options).items() if k not in ('data', 'exclude')} # see `photos`
-    return same | dict(photos=photos, precision=precision, threads=torch.get_num_threads(),
-                       processes=max(1, num_distrib()))
+def _identity(learn, options):
+    "What must be the same for a training to go on."
+    same = {k: v for k, v in asdict(options).items() if k not in ('data', 'exclude')}
+    return same | dict(photos=_digests(learn.dls)) # whose folder may move
+
+def _machine(learn, precision):
+    "What must be the same to go on to the same weights, to the bit."
+    return dict(device=learn.dls.device.type, precision=precision, torch=torch.__version__,
+                threads=torch.get_num_threads(), processes=max(1, num_distrib()))
 
 # %% ../nbs/lib/train.ipynb #31d3d8e3
 def _as_asked(dls, options, size):
@@ -294,45 +362,73 @@ def train_seeds(
 ) -> list[Path]: # The folders
     """Train one network for each seed.
 
-    Raises `AlreadyExists` for a folder of other options, `Unavailable` if a process was killed,
-    else as `train_model`. What processes print goes to stderr if `sys.stdout` is redirected there.
+    Raises `AlreadyExists` for a folder of other options or photos, `Unavailable` if a process was
+    killed, else as `train_model`. What processes print goes to stderr if `sys.stdout` is redirected
+    there.
     """
-    first = options.seed
-    outs = {Path(out) / f'seed-{s}': replace(options, seed=s) for s in range(first, first + seeds)}
-    for folder, o in outs.items():
-        if folder.exists(): _check_fits(folder, o)
-    todo = [(o, folder, log) for folder, o in outs.items() if not folder.exists()]
+    top, first = _expanded(out), options.seed
+    outs = {top / f'seed-{s}': replace(options, seed=s) for s in range(first, first + seeds)}
+    there = [folder for folder in outs if os.path.lexists(folder)]
+    photos = _digests(data_loaders(options.data, 64, 2, **_photos(options))) if there else None
+    for folder in there: _check_fits(folder, outs[folder], photos)
+    todo = [(o, folder, log) for folder, o in outs.items() if folder not in there]
     if procs > 1: _side_by_side(todo, procs)
     else:
         for job in todo: train_model(*job)
     return list(outs)
 
-def _check_fits(folder, options):
-    "Refuse to keep what was trained otherwise."
-    kept = json.loads((folder / 'model.json').read_text(encoding='utf-8'))
+def _check_fits(folder, options, photos):
+    "Refuse to keep what was trained otherwise, or on other photos."
+    try:
+        kept = dict(json.loads((folder / 'model.json').read_text(encoding='utf-8')))
+    except (OSError, ValueError) as e:
+        raise AlreadyExists(f'{str(folder)!r} is there already, and is no training that can be '
+                            f'read: name a new folder ({e})') from e
     asked = {k: v for k, v in _stated(options).items() if k != 'data' and v is not None}
+    asked['photos_sha256'] = photos
     if other := [k for k, v in asked.items() if kept.get(k, v) != v]:
-        raise AlreadyExists(f'{str(folder)!r} was trained with another {other[0]}: '
-                            'name a new folder')
+        what = 'on other photos' if other[0] == 'photos_sha256' else f'with another {other[0]}'
+        raise AlreadyExists(f'{str(folder)!r} was trained {what}: name a new folder')
 
 # %% ../nbs/lib/train.ipynb #7a412002
 def _side_by_side(jobs, procs):
     setup = max(1, torch.get_num_threads() // procs), sys.stdout is sys.stderr
+    others = active_children() # not ours
     with ProcessPoolExecutor(procs, get_context('spawn'), _begin, setup) as pool:
         try:
             for future in [pool.submit(_train_one, *job) for job in jobs]: future.result()
         except BrokenProcessPool as e:
             raise Unavailable('a training process was killed, perhaps for lack of memory: '
                               'give fewer --procs') from e
+        except (KeyboardInterrupt, SystemExit):
+            _end([p for p in active_children() if p not in others])
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True) # what waits is not begun
 
+def _end(processes):
+    "End processes, and wait until they are gone."
+    for p in processes: p.terminate()
+    for p in processes:
+        p.join(10)
+        p.kill()
+
 def _begin(threads, on_stderr):
     "How a process beside others behaves."
+    signal.signal(signal.SIGINT, signal.SIG_IGN) # the first process ends this one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     if gpus := torch.cuda.device_count(): # one after another gets the next
         torch.cuda.set_device((current_process()._identity[0] - 1) % gpus)
     if on_stderr: sys.stdout = sys.stderr
+
+def _end_with_parent():
+    "Let this process end, within ten seconds, when the one that started it has ended."
+    if parent := parent_process(): parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+    os._exit(1)
 
 def _train_one(options, out, log):
     "In a process of its own an error names the seed."
@@ -340,3 +436,5 @@ def _train_one(options, out, log):
         train_model(options, out, log)
     except UserError as e:
         raise type(e)(f'seed {options.seed}: {e}') from None
+    except SystemExit: # the pool would begin the next training
+        os._exit(143)

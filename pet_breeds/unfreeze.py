@@ -12,10 +12,17 @@ from .errors import InvalidInput
 
 # %% ../nbs/03_unfreeze.ipynb #786c5570
 def _layers(model):
-    "Name and parameters of each child of body and head that has any."
-    return [(f'{part} {i}: {type(layer).__name__}', params(layer))
+    "Name, parameters and their number of each child of body and head that has any."
+    return [(f'{part} {i}: {type(layer).__name__}', params(layer),
+             sum(p.numel() for p in params(layer)))
             for part, layers in zip(('body', 'head'), model, strict=True)
             for i, layer in enumerate(layers.children()) if params(layer)]
+
+# %% ../nbs/03_unfreeze.ipynb #786c5572
+def _ends(lr_max):
+    if not (lr_max.start and 0 < lr_max.start <= lr_max.stop):
+        raise InvalidInput(f'expected slice(low, high) with 0 < low ≤ high, got {lr_max}')
+    return lr_max.start, lr_max.stop
 
 # %% ../nbs/03_unfreeze.ipynb #786c5571
 def layer_rates(
@@ -23,11 +30,9 @@ def layer_rates(
     lr_max: slice, # Rates of the first group and of the head, as for `fit_one_cycle`
 ) -> pd.DataFrame: # A row a layer: `layer`, `group` (from 0), `weights`, `lr`
     "Which layer would be trained at which rate."
-    if not (lr_max.start and 0 < lr_max.start <= lr_max.stop):
-        raise InvalidInput(f'expected slice(low, high) with 0 < low ≤ high, got {lr_max}')
     groups = learn.splitter(learn.model)
-    rates = even_mults(lr_max.start, lr_max.stop, len(groups))
+    rates = even_mults(*_ends(lr_max), len(groups))
     group_of = {id(p): i for i, group in enumerate(groups) for p in group}
-    rows = [dict(layer=name, group=group_of[id(p[0])], weights=sum(w.numel() for w in p))
-            for name, p in _layers(learn.model)]
+    rows = [dict(layer=name, group=group_of[id(p[0])], weights=n)
+            for name, p, n in _layers(learn.model)]
     return pd.DataFrame(rows).assign(lr=lambda t: [rates[g] for g in t.group])

@@ -6,15 +6,19 @@
 __all__ = ['QUIET', 'pages', 'execute', 'as_html', 'run_walk']
 
 # %% ../nbs/lib/walk.ipynb #c3f71596
-import ast, html, json, os, re, time
+import ast, html, json, os, re, secrets, signal, time
+from asyncio import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
+from threading import current_thread, main_thread
 
-from .errors import InvalidInput, NotFound, Unavailable
+from filelock import FileLock, Timeout
+from .errors import InvalidInput, NotFound, Unavailable, UserError, printable
 from .options import WalkOptions
-from .records import (atomic_write, data_name, provenance, report_html, results_folder,
-                                results_table)
+from .records import (atomic_write, check_writable, data_name, digest, provenance,
+                                report_html, results_folder, results_table)
 
 # %% ../nbs/lib/walk.ipynb #19b9ee29
 def pages() -> list[Path]: # The numbered notebooks of the walk, in order
@@ -31,15 +35,21 @@ def _client(nb, name, cwd):
         def output(self, outs, msg, display_id, cell_index):
             if msg['msg_type'] == 'stream':
                 indented = re.sub(r'(?m)^(?=.)', '    ', msg['content']['text'])
-                print(indented, end='', flush=True)
+                print(printable(indented, '\n\r\t'), end='', flush=True)
             return super().output(outs, msg, display_id, cell_index)
     def say(cell, cell_index):
+        if _is_stopped(client): raise KeyboardInterrupt
         if cell.cell_type == 'code' and (code := _first_line(cell.source)):
             print(f'{name}  cell {cell_index + 1:2} of {len(nb.cells)}  {code}', flush=True)
     this_python = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-    return Client(nb, this_python, timeout=None, on_cell_execute=say,
-                  extra_arguments=['--IPKernelApp.log_level=40'],
-                  resources={'metadata': {'path': str(cwd)}})
+    client = Client(nb, this_python, timeout=None, on_cell_execute=say,
+                    extra_arguments=['--IPKernelApp.log_level=50'],
+                    resources={'metadata': {'path': str(cwd)}})
+    return client
+
+def _is_stopped(client):
+    "Whether nbclient ended the kernel on Ctrl-C or SIGTERM; it does not say so itself."
+    return hasattr(client, '_async_cleanup_kernel_future')
 
 def _first_line(source):
     "The first line of code that is no import."
@@ -66,19 +76,35 @@ def execute(
         if cell.cell_type == 'code': cell.outputs, cell.execution_count = [], None
     client = _client(nb, page.stem, out)
     try:
-        client.execute(env=environ, cleanup_kc=True)
-    except Exception as e:
-        if hasattr(client, '_async_cleanup_kernel_future'): raise KeyboardInterrupt from None
+        with _handlers_kept(): client.execute(env=environ, cleanup_kc=True)
+    except (Exception, CancelledError) as e:
+        if _is_stopped(client): raise KeyboardInterrupt from None
         if not isinstance(e, (CellExecutionError, DeadKernelError)): raise
         raise Unavailable(_explain(page.stem, nb, e)) from None
     finally:
         atomic_write(out / page.name, nbformat.writes(nb))
         atomic_write(out / f'{page.stem}.html', as_html(nb, page.stem))
+    if _is_stopped(client): raise KeyboardInterrupt
+
+@contextmanager
+def _handlers_kept():
+    "Whoever handles Ctrl-C and SIGTERM does so again after the block."
+    kept = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread(): # no other may
+            for s, handler in kept.items(): signal.signal(s, handler)
 
 def _explain(name, nb, error):
-    "Which cell failed, its traceback, and what to do if memory ran out."
+    """Which cell failed and why: what a user can mend in one line, else with its traceback.
+
+    And what to do if memory ran out.
+    """
     failed = next((i for i, c in enumerate(nb.cells, 1)
                    if any(o.output_type == 'error' for o in c.get('outputs', []))), None)
+    if getattr(error, 'ename', '') in {c.__name__ for c in UserError.__subclasses__()}:
+        return f'{name}, cell {failed}: {error.evalue}'
     text = re.sub(r'\x1b\[[0-9;]*m', '', str(error))
     signs = 'out of memory', 'allocate memory', 'unable to allocate', 'memoryerror'
     memory = failed is None or any(sign in text.lower() for sign in signs)
@@ -139,9 +165,9 @@ def _for_readers(cell):
 # For kernels whose outputs are read
 QUIET = {'PYTHONWARNINGS': 'ignore::FutureWarning,ignore:IProgress not found'}
 
-def _environ(options, results):
-    "The environment of a page: this process's, with the options and the place of the results."
-    values = asdict(options) | dict(results=results)
+def _environ(options, results, walk):
+    "The environment of a page: this process's, with the options, and where the results are kept."
+    values = asdict(options) | dict(results=results, walk=walk)
     others = {k: v for k, v in os.environ.items() if not k.startswith('PET_BREEDS_')}
     given = {f'PET_BREEDS_{k.upper()}': str(v) for k, v in values.items() if v is not None}
     return others | QUIET | given
@@ -155,23 +181,43 @@ def run_walk(
 ) -> dict: # The results, as in `results.json`
     """Execute the pages in order.
 
-    Stops at the first cell that fails, keeping what is done, and raises `Unavailable`. Raises
-    `NotFound` if the data are no folder, `InvalidInput` if `out` holds results of others.
+    Stops at the first cell that fails, keeping what is done, and raises `Unavailable`; also if
+    another walk writes to `out`. Raises `NotFound` if the data are no folder, `InvalidInput` if
+    `out` holds results of others, `IOFailure` if it cannot be written.
     """
     options, out, first = _with_folder(options), Path(out).resolve(), first.zfill(2)
     chosen = _chosen(notebooks or pages(), first, out)
-    out.mkdir(parents=True, exist_ok=True)
     results = out / 'results.json'
-    _begin(results, options, first, {p.stem.partition('_')[2] for p in chosen})
-    for old in out.glob('0[0-9]*_*'):
-        if old.stem >= first: old.unlink()
-    started = time.perf_counter()
-    try:
-        for page in chosen:
-            execute(page, out, _environ(options, results))
-            print(f'{page.stem} done after {time.perf_counter() - started:.0f} s', flush=True)
-    finally: _write_index(out)
+    with _alone_in(out):
+        walk = _begin(results, options, first, {p.stem.partition('_')[2] for p in chosen})
+        for old in out.glob('0[0-9]*_*'):
+            if old.stem >= first: old.unlink()
+        try:
+            _execute_all(chosen, out, _environ(options, results, walk))
+        finally: _write_index(out)
     return json.loads(results.read_text(encoding='utf-8'))
+
+def _execute_all(notebooks, out, environ):
+    started = time.perf_counter()
+    for page in notebooks:
+        execute(page, out, environ)
+        print(f'{page.stem} done after {time.perf_counter() - started:.0f} s', flush=True)
+
+@contextmanager
+def _alone_in(out):
+    "Make the folder and hold a lock in it; the system lets go even if this process is killed."
+    check_writable(out / '.lock')
+    lock = FileLock(out / '.lock', timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Unavailable(f'another walk writes to {str(out)!r}: wait until it has ended, '
+                          'or walk to another folder') from None
+    try:
+        yield
+    finally:
+        with suppress(OSError): os.unlink(lock.lock_file) # Windows cannot while it is held
+        lock.release()
 
 # %% ../nbs/lib/walk.ipynb #615409e7
 def _with_folder(options):
@@ -193,19 +239,33 @@ def _chosen(notebooks, first, out):
 
 # %% ../nbs/lib/walk.ipynb #570c0005
 def _begin(results, options, first, again):
-    "Begin the table, or keep its stages before `first`; refuses to mix data, seeds or networks."
+    "Begin the table, or keep its stages before `first`; gives the mark of this walk."
     import_module('torch') # then the record names the GPU
-    doc = provenance(options.seed) | dict(rows=[])
-    if first > '00' and results.exists():
+    plan, walk = _plan(options), secrets.token_hex(8)
+    doc = provenance(options.seed) | dict(plan=plan, walk=walk, rows=[])
+    if first > '00' and results.exists(): doc['rows'] = _kept(results, plan, again)
+    atomic_write(results, json.dumps(doc, indent=1, allow_nan=False) + '\n')
+    return walk
+
+def _plan(options):
+    "What all rows of a table share."
+    plan = {k: v for k, v in asdict(options).items() if k not in ('deep_arch', 'bs')}
+    folder = '' if options.data in ('sample', 'pets') else f' ({digest([options.data])})'
+    return plan | dict(data=data_name(options.data) + folder)
+
+def _kept(results, plan, again):
+    "The rows of an earlier walk but those of stages that come again; they must be of this plan."
+    where = f'{results.parent.name!r} holds results'
+    remedy = 'begin with page 00, or walk to another folder'
+    try:
         old = json.loads(results.read_text(encoding='utf-8'))
-        doc['rows'] = [r for r in old['rows'] if r['stage'] not in again]
-        mine = options.seed, data_name(options.data), options.arch
-        for r in doc['rows']:
-            if (old['seed'], r['data'], r['arch']) == mine: continue
-            raise InvalidInput(f"{results.parent.name!r} holds results of data {r['data']}, "
-                               f"network {r['arch']}, seed {old['seed']}: begin with page 00, "
-                               'or walk to another folder')
-    atomic_write(results, json.dumps(doc, indent=1) + '\n')
+        rows, planned = [r for r in old['rows'] if r['stage'] not in again], old['plan']
+    except (ValueError, KeyError, TypeError):
+        raise InvalidInput(f'{where} of another version, or damaged ones: {remedy}') from None
+    for key in plan if rows else ():
+        if planned.get(key) != plan[key]:
+            raise InvalidInput(f'{where} with {key} {planned.get(key)}, not {plan[key]}: {remedy}')
+    return rows
 
 # %% ../nbs/lib/walk.ipynb #570c0006
 def _write_index(out):

@@ -66,7 +66,8 @@ def serving(model, uploads, end=signal.SIGINT):
         assert process.returncode == 130 and errors.splitlines()[-1] == 'pet_breeds: stopped', errors
         assert 'Traceback' not in errors and 'OUTSIDE' not in errors, errors
         assert [f for f in uploads.rglob('*') if f.is_file()] == []
-    finally: process.kill()
+    finally:
+        process.kill()
 
 
 @pytest.fixture(scope='module')
@@ -129,7 +130,7 @@ def test_a_photo_is_answered_as_predict_answers_it(model, chromium, url, images,
             said, bars = choose(page, answer['file']), bars_of(page)
             names = [breed.replace('_', ' ') for breed, _ in answer['top']]
             assert said == (f"{names[0]}, {answer['probability']:.0%}" if answer['sure'] else 'Not sure: one of these')
-            assert bars == [f'{n} {100 * p:.0f}%' for n, (_, p) in zip(names, answer['top'])]
+            assert bars == [f'{n} {100 * p:.0f}%' for n, (_, p) in zip(names, answer['top'], strict=True)]
             for alt in ('The photo you chose', 'The middle of the photo, faded where nothing spoke for this breed'):
                 assert page.get_by_alt_text(alt).evaluate('i => i.decode().then(() => i.naturalWidth)') >= 96
 
@@ -146,6 +147,20 @@ def test_a_bad_file_is_answered_with_a_message(chromium, url, images, tmp_path):
             assert not choose(page, images / 'Marlow_1.jpg').startswith('This file')  # one can go on at once
 
 
+def test_another_page_and_another_route_are_refused(url, images):
+    "As a page elsewhere would ask, under its own name or under a name that it made mean this computer."
+    import requests
+    session, photo = requests.Session(), dict(files=('a.jpg', (images / 'Marlow_1.jpg').read_bytes()))
+    session.trust_env = False  # no proxy
+    status = lambda method, path, **kw: session.request(method, url + path, **kw).status_code
+    elsewhere = dict(Origin='http://evil.example')
+    assert status('GET', '/') == 200
+    assert status('POST', '/gradio_api/upload', files=photo, headers=elsewhere) == 403
+    assert status('GET', '/', headers=dict(Host='evil.example')) == 403
+    for method, path in (('POST', '/gradio_api/process_recording'), ('GET', '/config'), ('GET', '/gradio_api/info'), ('GET', '/gradio_api/file=/etc/hostname')):
+        assert status(method, path) == 404, path
+
+
 def open_by_keyboard(page):
     "The browser's dialogue, by Tab and Enter; Gradio may draw the field anew at first, and then the focus is lost."
     chosen = []
@@ -159,7 +174,7 @@ def open_by_keyboard(page):
     raise AssertionError('no dialogue after ten times Tab')
 
 
-def test_what_is_no_picture_or_too_large_is_refused_at_the_door(chromium, url, tmp_path):
+def test_what_is_no_photo_or_too_large_is_refused_at_the_door(chromium, url, tmp_path):
     (tmp_path / 'text.txt').write_text('no photo')
     (tmp_path / 'large.jpg').write_bytes(os.urandom(21_000_000))
     for name, word in {'text.txt': 'Invalid file type', 'large.jpg': 'exceed the maximum allowed size'}.items():
@@ -186,10 +201,11 @@ def test_what_a_model_says_is_text(model, chromium, tmp_path_factory, images, tm
     "Names in a model that somebody sent ask nobody and run nothing; and a model that is never sure says so."
     copy = tmp_path / 'model'
     shutil.copytree(model, copy)
-    about = json.loads((copy / 'model.json').read_text())
-    for sure_above in (0, 2):
-        (copy / 'model.json').write_text(json.dumps(about | {'breeds': [HOSTILE + b for b in about['breeds']], 'sure_above': sure_above}))
+    metadata = json.loads((copy / 'model.json').read_text())
+    for threshold in (0, 2):
+        changed = metadata | {'breeds': [HOSTILE + b for b in metadata['breeds']], 'confidence_threshold': threshold}
+        (copy / 'model.json').write_text(json.dumps(changed))
         with serving(copy, tmp_path_factory.mktemp('uploads'), signal.SIGTERM) as address, opened(chromium, address) as page:
             said = choose(page, images / 'Marlow_1.jpg')
-            assert said.startswith('Not sure: one of' if sure_above else HOSTILE.strip())
+            assert said.startswith('Not sure: one of' if threshold else HOSTILE.strip())
             assert [b.startswith(HOSTILE.strip()) for b in bars_of(page)] == [True] * 3

@@ -12,14 +12,6 @@ from conftest import COMMAND
 ctrl_c = pytest.mark.skipif(os.name == 'nt', reason='Windows sends Ctrl-C to a whole console')
 
 
-def test_help_imports_nothing_heavy(run):
-    code = '''import sys
-from pet_breeds.cli import app
-try: app(['train', '--help'])
-except SystemExit as e: print(e.code, sorted({'torch', 'fastai', 'matplotlib', 'pandas', 'numpy'} & set(sys.modules)))'''
-    assert run(sys.executable, '-c', code).stdout.splitlines()[-1] == '0 []'
-
-
 def test_wrong_use_is_2_and_failure_is_1(command, tmp_path):
     assert command('tarin').returncode == 2
     assert command('train', 'sample').returncode == 2
@@ -78,15 +70,16 @@ def test_train_on_real_photos(command, photos, torch_home, tmp_path):
 def test_walk_on_real_photos(run, photos, torch_home, tmp_path):
     "The first two pages at 128 pixels with phases of two epochs; after one, an error hangs on the number of threads."
     code = """import sys
-from pet_breeds.walk import pages, run_walk, settings
+from pet_breeds.options import settings
+from pet_breeds.walk import pages, run_walk
 keys = dict(DATA=sys.argv[1], ARCH='resnet18', DEEP_ARCH='resnet18', SIZE='128', BS='32', EPOCHS='2')
 run_walk(settings({f'PET_BREEDS_{k}': v for k, v in keys.items()}), sys.argv[2], notebooks=pages()[:2])"""
     out = tmp_path / 'walk'
     done = run(sys.executable, '-c', code, photos, out, env={**os.environ, 'TORCH_HOME': str(torch_home)})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    step, = json.loads((out / 'results.json').read_text())['steps']
-    assert (step['step'], step['data'], step['photos']) == ('baseline', 'shared/pets', 680)
-    assert 0 < step['low'] < step['error'] < step['high'] < .6
+    row, = json.loads((out / 'results.json').read_text())['rows']
+    assert (row['stage'], row['data'], row['photos']) == ('baseline', 'shared/pets', 680)
+    assert 0 < row['low'] < row['error'] < row['high'] < .6
     assert {p.name for p in out.glob('*.html')} == {'00_data.html', '01_baseline.html', 'index.html'}
 
 

@@ -52,7 +52,8 @@ class Slow(BaseHTTPRequestHandler):
             for at in range(start, len(data), PIECE):
                 self.wfile.write(data[at:at + PIECE])
                 time.sleep(.1 if len(self.server.seen) == 1 else 0)
-        except ConnectionError: pass # the asking process was killed
+        except ConnectionError:
+            pass  # the asking process was killed
 
     def log_message(self, *args): pass
 

@@ -11,8 +11,10 @@ pytest.importorskip('resource')  # Windows measures memory otherwise
 MEASURED = '''
 import resource, sys
 from pet_breeds.cli import app
-try: app()
-finally: print('peak MB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == 'darwin' else 1024), file=sys.stderr)
+try:
+    app()
+finally:
+    print('peak MB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == 'darwin' else 1024), file=sys.stderr)
 '''
 
 
@@ -34,7 +36,7 @@ def damaged(data, rng):
 
 @pytest.mark.slow
 def test_damaged_photos(tmp_path):
-    from pet_breeds.data import find_photos
+    from pet_breeds.photos import find_photos
     from pet_breeds.sample import sample_folder
     rng, model, folder = random.Random(1), tmp_path / 'model', tmp_path / 'photos'
     subprocess.run([*COMMAND, 'train', 'sample', '--probe', '--out', str(model)], check=True, capture_output=True)

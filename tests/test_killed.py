@@ -98,7 +98,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(whole, tmp_path):
     before = (tmp_path / '.model.checkpoint').read_bytes()
     full = subprocess.run([sys.executable, '-c', PATCHED.format(patch=FULL_DISK), *TRAIN, str(out)], env=ENV, cwd=ROOT,
                           capture_output=True, text=True)
-    assert full.returncode == 1 and 'no checkpoint could be written' in full.stderr and 'Traceback' not in full.stderr
+    assert full.returncode == 1 and ".model.checkpoint' cannot be written" in full.stderr and 'Traceback' not in full.stderr
     assert (tmp_path / '.model.checkpoint').read_bytes() == before
     subprocess.run([*COMMAND, *TRAIN, str(out)], check=True, env=ENV, capture_output=True)
     assert digest(out) == whole

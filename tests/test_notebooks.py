@@ -6,7 +6,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-NOTEBOOKS = sorted((ROOT / 'nbs').glob('*.ipynb'))
+NBS = ROOT / 'nbs'
+NOTEBOOKS = sorted(NBS.glob('*.ipynb')) + sorted(NBS.glob('lib/*.ipynb'))  # posts, then the library
 IMPORT = """import pet_breeds.{} as _module
 globals().update({{k: v for k, v in vars(_module).items() if not k.startswith('__')}})"""
 COUNT = '''
@@ -35,11 +36,15 @@ def run_counted(notebook, instead=''):
     return done.returncode, done.stdout + done.stderr, int(ran or 0)
 
 
+def name(notebook):
+    return notebook.relative_to(NBS).with_suffix('').as_posix()
+
+
 def test_notebooks_are_there():
-    assert {'00_data', '01_baseline', 'backbones', 'cli', 'sample', 'walk'} <= {n.stem for n in NOTEBOOKS}
+    assert {'00_data', '01_baseline', 'index', 'lib/cli', 'lib/records', 'lib/sample', 'lib/walk'} <= set(map(name, NOTEBOOKS))
 
 
-@pytest.mark.parametrize('notebook', NOTEBOOKS, ids=lambda n: n.stem)
+@pytest.mark.parametrize('notebook', NOTEBOOKS, ids=name)
 def test_notebook(notebook):
     cells = json.loads(notebook.read_text(encoding='utf-8'))['cells']
     code = [c for c in cells if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
@@ -50,7 +55,7 @@ def test_notebook(notebook):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('notebook', [n for n in NOTEBOOKS if '#| export' in n.read_text(encoding='utf-8')], ids=lambda n: n.stem)
+@pytest.mark.parametrize('notebook', [n for n in NOTEBOOKS if '#| export' in n.read_text(encoding='utf-8')], ids=name)
 def test_module_passes_its_notebooks_tests(notebook):
     "Each exported cell gives way to what the module holds: coverage sees modules only."
     status, output, _ = run_counted(notebook, IMPORT)

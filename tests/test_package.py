@@ -15,9 +15,12 @@ import socket
 def refuse(*_): raise OSError('this test has no network')
 socket.socket.connect = refuse
 import pet_breeds
-from pet_breeds.baseline import error_interval, get_arch
-from pet_breeds.data import BREEDS, breed_name, data_loaders
-from pet_breeds.walk import pages, results_folder
+from pet_breeds.data import breed_name
+from pet_breeds.datasets import BREEDS, data_loaders
+from pet_breeds.learners import get_arch
+from pet_breeds.records import results_folder
+from pet_breeds.stats import error_interval
+from pet_breeds.walk import pages
 dls = data_loaders('sample', size=32, bs=8)
 print(dls.one_batch()[0].shape, breed_name('great_pyrenees_173.jpg'), len(BREEDS), error_interval(98, 1478))
 assert get_arch('pet_resnet10')(weights='DEFAULT') is not None
@@ -41,6 +44,8 @@ def test_contents(dist):
     sdist = tarfile.open(next(dist.glob('*.tar.gz'))).getnames()
     assert any(n.endswith('/settings.ini') for n in sdist)
     assert not [n for n in [*wheel, *sdist] if n.endswith(('.pth', '.pkl', '.jpg'))]
+    assert any(n.endswith('/nbs/lib/stats.ipynb') for n in sdist)
+    assert not [n for n in wheel if '/lib/' in n or 'experiments' in n]  # the library is there as modules
 
 
 def test_installs_in_a_path_with_a_space(dist, tmp_path, run):

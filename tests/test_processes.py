@@ -12,8 +12,9 @@ import json, os, sys
 from pathlib import Path
 from fastai.vision.all import Callback, set_seed
 from pet_breeds.baseline import pet_learner
-from pet_breeds.data import data_loaders
-from pet_breeds.speed import _StillNorms, across_processes
+from pet_breeds.datasets import data_loaders
+from pet_breeds.distributed import distributed
+from pet_breeds.learners import FreezeBatchNorm
 
 class Losses(Callback):
     def before_fit(self): self.kept = []
@@ -21,11 +22,11 @@ class Losses(Callback):
         if self.training: self.kept.append(float(self.loss_grad))
 
 set_seed(1, reproducible=True)
-learn = pet_learner(data_loaders('sample', 32, 32, one_warp=True), 'pet_resnet10', ps=0.)  # dropout would be thrown apart
+learn = pet_learner(data_loaders('sample', 32, 32, fused=True), 'pet_resnet10', ps=0.)  # each process would drop other units
 learn.unfreeze()
 losses = Losses()
-with across_processes(learn):
-    learn.fit_one_cycle(2, 1e-4, cbs=[_StillNorms(), losses])
+with distributed(learn):
+    learn.fit_one_cycle(2, 1e-4, cbs=[FreezeBatchNorm(), losses])
     preds, truth = learn.get_preds()
 wrong = int((preds.argmax(1) != truth).sum())
 weights = [float(p.double().sum()) for p in learn.model.parameters()]

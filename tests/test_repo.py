@@ -1,18 +1,22 @@
 "The repository in itself: notebooks, modules and metadata fit together."
+import ast
 import importlib
 import inspect
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from configparser import ConfigParser
 
 import pytest
 import yaml
+from conftest import ROOT
 from fastcore.docments import docments
-from pages import readme
+from pages import module_source, notebooks, read_module, readme
 from pet_breeds.cli import app
 from typer.main import get_command
 
@@ -41,11 +45,29 @@ def test_clean_and_export_change_nothing(copy, run):
     assert {n for n in before | after if before.get(n) != after.get(n)} == set()
 
 
+def exported(notebook):
+    "Each exported cell's directive and code."
+    cells = json.loads(notebook.read_text(encoding='utf-8'))['cells']
+    found = [re.search(r'(?m)^#\| *(exports?|exporti)\b', ''.join(c['source'])) for c in cells if c['cell_type'] == 'code']
+    return [(m[1], m.string) for m in found if m]
+
+
 def test_each_module_has_its_notebook(root):
-    exported = {m[1] for n in (root / 'nbs').glob('*.ipynb')
-                if (m := re.search(r'#\| default_exp (\w+)', n.read_text(encoding='utf-8')))}
+    "A post's module is called as its notebook without the number, one of the library as its notebook."
+    names = {n: m[1] for n in notebooks() if (m := re.search(r'#\| default_exp (\w+)', n.read_text(encoding='utf-8')))}
     modules = {m.stem for m in (root / 'pet_breeds').glob('*.py')} - {'__init__', '_modidx'}
-    assert modules == exported
+    assert sorted(names.values()) == sorted(modules)
+    assert {n.stem: module for n, module in names.items() if module != re.sub(r'^\d+_', '', n.stem)} == {}
+
+
+def test_posts_export_what_they_teach(root):
+    "In 00 to 04, with its source on the page, one public definition a cell."
+    posts = [n for n in notebooks() if n.name[0].isdigit()]
+    assert [p.name for p in posts if exported(p)] == [p.name for p in posts if p.name < '05']
+    for post in posts:
+        for directive, code in exported(post):
+            public = [n.name for n in ast.parse(code).body if hasattr(n, 'name') and n.name[0] != '_']
+            assert directive == 'export' or (directive, len(public)) == ('exports', 1), f'{post.name}: {public}'
 
 
 def test_public_functions_are_documented(root):
@@ -70,11 +92,34 @@ def test_every_option_has_its_help():
 
 
 def test_ruff(root, run):
-    done = run(sys.executable, '-m', 'ruff', 'check', 'pet_breeds', 'tests', cwd=root)
+    done = run(sys.executable, '-m', 'ruff', 'check', 'pet_breeds', 'tests', 'experiments', cwd=root)
     assert done.returncode == 0, done.stdout
 
 
+def long_lines(module):
+    "Those of more than 100 characters, without the first ones, down to `__all__`, which nbdev writes."
+    head, _, own = module.partition('\n# %% ../nbs')
+    return [i for i, row in enumerate(own.split('\n'), head.count('\n') + 2) if len(row) > 100]
+
+
+def test_lines_of_the_library_fit(root):
+    assert long_lines(f'"{"x" * 101}"\n\n# %% ../nbs/a.ipynb\n{"x" * 100}\n{"x" * 101}') == [5]
+    found = {f.name: long_lines(f.read_text(encoding='utf-8')) for f in sorted((root / 'pet_breeds').glob('[a-z]*.py'))}
+    assert {name: rows for name, rows in found.items() if rows} == {}
+
+
+def one_line_tries(code):
+    return [n.lineno for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Try) and n.body[0].lineno == n.lineno]
+
+
+def test_no_try_on_one_line(root):
+    assert one_line_tries('if 1:\n    try: f()\n    except E: pass') == [2] and one_line_tries('try:\n    f()\nexcept E: pass') == []
+    files = [f for folder in ('pet_breeds', 'tests', 'experiments') for f in sorted((root / folder).glob('*.py'))]
+    assert {f.name: found for f in files if (found := one_line_tries(f.read_text(encoding='utf-8')))} == {}
+
+
 def test_types(root, run):
+    "Of the package, the tests and the experiments."
     done = run(sys.executable, '-m', 'mypy', cwd=root)
     assert done.returncode == 0, done.stdout
 
@@ -103,14 +148,42 @@ def test_hooks_are_valid(root, run):
     assert done.returncode == 0, done.stdout
 
 
+def settings():
+    parser = ConfigParser(delimiters=['='])
+    parser.read_file((ROOT / 'settings.ini').open(encoding='utf-8'))
+    return parser['DEFAULT']
+
+
 def test_one_version(root):
-    settings = ConfigParser(delimiters=['='])
-    settings.read_file((root / 'settings.ini').open(encoding='utf-8'))
-    version = settings['DEFAULT']['version']
+    version = settings()['version']
     assert importlib.import_module('pet_breeds').__version__ == version
     assert yaml.safe_load((root / 'CITATION.cff').read_text(encoding='utf-8'))['version'] == version
     newest = re.search(r'^## (.+)', (root / 'CHANGELOG.md').read_text(encoding='utf-8'), re.MULTILINE)[1]
     assert re.fullmatch(rf'{re.escape(version)} \((unreleased|\d{{4}}-\d\d-\d\d)\)', newest)
+
+
+def test_the_change_log_names_what_there_was_and_what_there_is(root):
+    "In its newest tables: no `module.name` on the left is there any more, each one on the right is."
+    newest = re.split(r'(?m)^## ', (root / 'CHANGELOG.md').read_text(encoding='utf-8'))[1]
+    rows = [row.strip('|').split('|') for row in newest.split('\n') if row.startswith('| `')]
+    defined = lambda cell: {f'{module}.{name}': name in read_module(module_source(module))[0]
+                            for module, name in re.findall(r'`(\w+)\.(\w+)', cell) if module_source(module)}
+    old, new = ({k: v for row in rows for k, v in defined(row[side]).items()} for side in (0, 1))
+    assert len(new) > 20 and [n for n, there in old.items() if there] == [] and [n for n, there in new.items() if not there] == []
+
+
+def test_both_nbdevs_are_told_the_same(root):
+    "nbdev 2 reads settings.ini, nbdev 3 pyproject.toml; what the latter leaves out is nbdev 3's default, here written down."
+    toml = tomllib.loads((root / 'pyproject.toml').read_text(encoding='utf-8'))
+    defaults = dict(doc_path='_docs', recursive=True, readme_nb='index.ipynb', clean_ids=True, put_version_in_init=True, branch='main',
+                    lib_path='pet_breeds', black_formatting=False)
+    new = defaults | toml['tool']['nbdev'] | dict(lib_name=toml['project']['name'])
+    new['nbs_path'] = os.path.normpath(new['nbs_path'])
+    old = settings()
+    as_text = lambda v: ' '.join(v) if isinstance(v, list) else str(v)
+    assert {k: v for k, v in new.items() if old[k] != as_text(v)} == {}
+    urls = toml['project']['urls']
+    assert (urls['Repository'], urls['Documentation']) == (old['git_url'], old['doc_host'] + old['doc_baseurl'])
 
 
 def test_names_fit_every_system(root):

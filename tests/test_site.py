@@ -1,21 +1,23 @@
 "The pages as nbdev hands them to Quarto: what a reader would stumble over."
 import json
 import os
+import posixpath
 import re
 import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
 from datetime import date
-from pathlib import Path
 
 import pages
 import pytest
 import yaml
 from conftest import ROOT
 
-PAGES = sorted((ROOT / 'nbs').glob('*.ipynb'))
-NUMBERED = [p for p in PAGES if p.name[0].isdigit()]
+PAGES = pages.notebooks()
+LIBRARY = [p for p in PAGES if p.parent.name == 'lib']
+POSTS = [p for p in PAGES if p not in LIBRARY]  # index and results among them
+NUMBERED = [p for p in POSTS if p.name[0].isdigit()]
 SETTINGS = ConfigParser(delimiters=['='])
 SETTINGS.read(ROOT / 'settings.ini')
 GIT, HOST = (SETTINGS['DEFAULT'][k] for k in ('git_url', 'doc_host'))
@@ -23,6 +25,11 @@ SITE = HOST + SETTINGS['DEFAULT']['doc_baseurl']
 
 
 def text(x): return ''.join(x or '')
+
+
+def name_of(page, folder=ROOT / 'nbs'):
+    "As links and menus name it: `00_data.ipynb`, `lib/stats.ipynb`."
+    return page.relative_to(folder).as_posix()
 
 
 def read(page): return json.loads(page.read_text(encoding='utf-8'))['cells']
@@ -68,8 +75,8 @@ q.refresh_quarto_yml(); q.nbdev_sidebar.__wrapped__(); proc_nbs(force=True, n_wo
     subprocess.run([sys.executable, 'setup.py', '-q', 'egg_info'], cwd=copy, check=True, capture_output=True)
     done = subprocess.run([sys.executable, '-c', code], cwd=copy, capture_output=True, text=True)
     assert done.returncode == 0 and 'Error' not in done.stdout + done.stderr, done.stdout + done.stderr
-    found = {p.name: read(p) for p in sorted((copy / '_proc').glob('*.ipynb'))}
-    assert set(found) == {p.name for p in PAGES}
+    found = {name_of(p, copy / '_proc'): read(p) for p in sorted((copy / '_proc').rglob('*.ipynb'))}
+    assert set(found) == set(map(name_of, PAGES))
     qmd = {p.name: [dict(cell_type='markdown', source=p.read_text(encoding='utf-8'))] for p in (copy / '_proc').glob('*.qmd')}
     assert set(qmd) == {p.name for p in (ROOT / 'nbs').glob('*.qmd')}
     return found | qmd
@@ -79,7 +86,7 @@ def find_links(site, root):
     "Links that lead nowhere. Addresses on the project's own host and repository are followed too; others are not."
     anchors = {name: {slug(words) for _, words in headings(cells)} | {directives(c).get('label') for c in cells}
                for name, cells in site.items()}
-    html = {re.sub(r'^\d+_', '', n.partition('.')[0]).lower() + '.html': n for n in site}
+    html = {re.sub(r'(^|/)\d+_', r'\1', n.partition('.')[0]).lower() + '.html': n for n in site}
     dead = []
     for name, cells in site.items():
         for link in re.findall(r'\]\(([^)\s]+)\)', prose(cells)):
@@ -89,7 +96,7 @@ def find_links(site, root):
                 dead += [f'{name}: {link}'] * (not (root / target.removeprefix(f'{GIT}/blob/main/')).exists())
                 continue
             elif re.match(r'https?:|mailto:', target): continue
-            target = target or name
+            else: target = posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) if target else name
             if target in site: dead += [f'{name}: {link}'] * bool(anchor and anchor not in anchors[target])
             else: dead += [f'{name}: {link}'] * (not (root / '_proc' / target).is_file())
         for label in re.findall(r'(?<![\w@])@((?:fig|tbl|sec)-[\w-]+)', prose(cells)):
@@ -170,19 +177,24 @@ def test_noise(site): assert find_noise(site) == []
 
 
 def test_each_page_shows_what_its_code_made():
-    assert [p.name for p in PAGES if not any(c.get('outputs') for c in read(p))] == []
+    "A reference page may have nothing to show but signatures and tests."
+    assert [p.name for p in POSTS if not any(c.get('outputs') for c in read(p))] == []
 
 
 def test_the_checks_see_what_they_look_for(root):
     "One fault of each kind."
-    def page(*sources, **output):
+    def page(*sources, where='x.ipynb', **output):
         out = [dict(output_type='display_data', data={k.replace('_', '/'): v for k, v in output.items()})] if output else []
-        return {'x.ipynb': [dict(cell_type='markdown', source=s) for s in sources if s[:2] != '#|']
-                           + [dict(cell_type='code', source=s, outputs=out) for s in sources if s[:2] == '#|']}
+        return {where: [dict(cell_type='markdown', source=s) for s in sources if s[:2] != '#|']
+                       + [dict(cell_type='code', source=s, outputs=out) for s in sources if s[:2] == '#|']}
     good = '#| label: fig-a\n#| fig-cap: "What it shows."\n#| fig-alt: "Two rising lines that cross."\nplot()'
     for link in ('y.ipynb', 'x.ipynb#no', f'{SITE}/y.html', f'{SITE}/x.html#no', f'{GIT}/blob/main/no', 'images/no.png'):
         assert find_links(page(f'## Yes\n[a]({link})'), root), link
     assert find_links(page('see @fig-no'), root)
+    two = page('## Yes', where='00_x.ipynb') | page(f'[a](../00_x.ipynb#yes) [b]({SITE}/lib/y.html) [c](y.ipynb)', where='lib/y.ipynb')
+    assert find_links(two, root) == []
+    for link in ('00_x.ipynb', 'lib/y.ipynb', '../y.ipynb', '../00_x.ipynb#no', f'{SITE}/y.html', f'{SITE}/lib/x.html'):
+        assert find_links(two | page(f'[a]({link})', where='lib/z.ipynb'), root), link
     assert find_links(page(f'## Yes, `it` is\n[a](x.ipynb#yes-it-is) [b]({SITE}/x.html#fig-a) @fig-a', good), root) == []
     for fault in (('fig-a', 'figa'), ('"What it shows."', '""'), ('fig-alt', 'fig-other'), ('Two rising lines that cross', 'What it shows')):
         assert find_figures(page(good.replace(*fault), image_png='')), fault
@@ -197,25 +209,34 @@ def test_the_checks_see_what_they_look_for(root):
     assert not find_noise(page('#| x', text_plain='the share of 5% at home', image_jpeg='x' * 200_000))
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize('page', LIBRARY, ids=lambda p: p.stem)
+def test_reference_page_says_first_what_it_is_for(page):
+    "Title, one line, categories; then a short lead; and it is called as its module."
+    title, lead = ''.join(read(page)[0]['source']), ''.join(read(page)[1]['source'])
+    assert re.fullmatch(r'# .+\n\n> .+\n\n- categories: \[library\]\n*', title), title
+    assert read(page)[1]['cell_type'] == 'markdown' and len(re.sub(r'\]\([^)]*\)', ']', lead).split()) <= 140
+    assert f'#| default_exp {page.stem}' in [text(c['source']).strip() for c in read(page)]
+
+
+@pytest.mark.parametrize('page', POSTS, ids=lambda p: p.stem)
 def test_page_opens_with_its_question_and_ends_with_what_comes_next(page):
     cells = [c for c in read(page) if c['cell_type'] == 'markdown']
     lead = re.sub(r'\]\([^)]*\)', ']', text(cells[1]['source']))
     assert '?' in lead and len(lead.split()) <= 120, f'{len(lead.split())} words'
-    assert re.search(r'\]\(\w+\.(ipynb|qmd)\)', text(cells[-1]['source'])), text(cells[-1]['source'])
+    assert re.search(r'\]\([\w/]+\.(ipynb|qmd)\)', text(cells[-1]['source'])), text(cells[-1]['source'])
 
 
 @pytest.mark.parametrize('page', NUMBERED, ids=lambda p: p.stem)
 def test_numbered_page_opens_in_colab(page):
     cells = read(page)
     colab = f'https://colab.research.google.com/github/{GIT.partition("github.com/")[2]}/blob/main/nbs/{page.name}'
-    assert f'[Open in Colab]({colab})' in text(cells[1]['source'])
+    assert f'[Open in Colab]({colab})' in ' '.join(text(cells[1]['source']).split())
     first = next(text(c['source']) for c in cells if c['cell_type'] == 'code')
     assert first.startswith("#| hide\nif 'google.colab' in str(get_ipython()):") and f'git+{GIT}\'' in first
 
 
 def test_nothing_installs_a_package_of_our_name_from_a_registry(root):
-    files = [*PAGES, *(root / 'nbs').glob('*.qmd'), root / 'README.md', *(root / 'pet_breeds').glob('*.py')]
+    files = [*PAGES, *(root / 'nbs').glob('*.qmd'), root / 'README.md', *(root / 'pet_breeds').glob('*.py'), *(root / 'experiments').glob('*.py')]
     bare = re.compile(r'pip install(?: -{1,2}\w+)* [\\\'"]*pet[_-]breeds(?![\w\[]| @ git)')
     assert [f.name for f in files if bare.search(f.read_text(encoding='utf-8'))] == []
 
@@ -227,15 +248,15 @@ def test_menus_lead_to_every_page(root):
     assert (os.readlink(link) if link.is_symlink() else link.read_text(encoding='utf-8')) == '../_quarto.yml'
     web = config['website']
     flat = [p for item in web['sidebar']['contents'] for p in (item['contents'] if isinstance(item, dict) else [item])]
-    assert sorted(flat) == sorted({p.name for p in PAGES} | {p.name for p in (root / 'nbs').glob('*.qmd')} - {'404.qmd'})
+    assert sorted(flat) == sorted(set(map(name_of, PAGES)) | {p.name for p in (root / 'nbs').glob('*.qmd')} - {'404.qmd'})
     assert [p for p in flat if p[0].isdigit()] == [p.name for p in NUMBERED]
     for item in web['navbar']['left']: assert (root / 'nbs' / item['href']).exists(), item
     front = lambda name: yaml.safe_load((root / 'nbs' / name).read_text(encoding='utf-8').split('---')[1])
-    modules = {p.name for p in PAGES if '#| default_exp' in p.read_text(encoding='utf-8')}
+    modules = {name_of(p) for p in PAGES if '#| default_exp' in p.read_text(encoding='utf-8')}
     listed = front('reference.qmd')['listing']['contents']
     assert sorted(listed) == sorted(modules)
     assert front('posts.qmd')['listing']['contents'] == [p.name for p in NUMBERED]
-    dates = {p.name: re.search(r'- date: (\S+)', text(read(p)[0]['source']))[1] for p in PAGES if p.stem != 'index'}
+    dates = {p.name: re.search(r'- date: (\S+)', text(read(p)[0]['source']))[1] for p in POSTS if p.stem != 'index'}
     assert {n: d for n, d in dates.items() if d > date.today().isoformat()} == {}
 
 
@@ -262,28 +283,56 @@ def test_docs_asks_of_quarto_only_what_it_knows(root, run, tmp_path, version, ne
 
 
 def test_a_digest_changes_with_what_an_output_depends_on(monkeypatch, tmp_path):
-    "A page's code, a module that it uses at second hand, a record that it names; not comments, docstrings and the rest."
-    for folder in ('pet_breeds', 'results'): shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns('weights'))
-    page = Path(shutil.copy(ROOT / 'nbs/02_lr_find.ipynb', tmp_path))
+    "A page's code, what it imports and what that needs of its own module, records named by any code behind it; not comments, docstrings and the rest."
+    files = {
+        'page.ipynb': json.dumps(dict(nbformat=4, nbformat_minor=5, metadata={}, cells=[dict(
+            cell_type='code', id='a', metadata={}, outputs=[], execution_count=None,
+            source='from pet_breeds.a import f, Pen, app, shared\nimport pet_breeds.c as c\n# said\nrows = read(f"official-{f()}"), x\n')])),
+        'pet_breeds/a.py': """from .b import g, shared
+LIMIT = 3
+SPARE = [f for f in ()]
+Image.init()
+def helper(): return LIMIT
+def f():
+    "Says."
+    return helper() + g()  # said
+def other(): pass
+class Pen: pass
+@patch
+def draw(self: Pen): pass
+app = Typer()
+@app.command()
+def walk(): pass
+""",
+        'pet_breeds/b.py': "shared = 1\ndef g(): return read('rates-sample', glob('walk-*.json'))\n",
+        'pet_breeds/c.py': 'def h(): pass\n',
+        **{f'results/{name}.json': '1' for name in ('official-x', 'rates-sample', 'walk-sample', 'race-sample')}}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
     monkeypatch.setattr(pages, 'ROOT', tmp_path)
-    before = pages.made_from(page)
-    def changes(file, old, new):
-        whole = (tmp_path / file).read_text(encoding='utf-8')
-        assert old in whole
-        (tmp_path / file).write_text(whole.replace(old, new, 1), encoding='utf-8')
-        after = pages.made_from(page)
-        (tmp_path / file).write_text(whole, encoding='utf-8')
+    def changes(file, old, new, page='page.ipynb'):
+        assert old in files[file]
+        before = pages.made_from(tmp_path / page)
+        (tmp_path / file).write_text(files[file].replace(old, new, 1))
+        after = pages.made_from(tmp_path / page)
+        (tmp_path / file).write_text(files[file])
         return after != before
-    assert changes(page.name, 'num_it=40', 'num_it=41') and changes('pet_breeds/baseline.py', 'def read_run', 'def reads_run')
-    assert changes('pet_breeds/warp.py', 'def warp_photo', 'def warped_photo')  # used by what the data use
-    assert changes('results/walk-sample.json', '"wrong": ', '"wrong": 1')
-    assert not changes(page.name, '#| export', '#| exporti') and not changes('pet_breeds/sample.py', '"One picture', '"A picture')
-    assert not changes('pet_breeds/cli.py', 'def walk', 'def walks') and not changes('results/features.json', '"wrong": ', '"wrong": 1')
-    assert changes('pet_breeds/data.py', 'import', 'import os;') and not changes('pet_breeds/data.py', '\n\n', '\n\n# a comment\n')
+    assert changes('page.ipynb', ', x', ', y')
+    for old, new in {'LIMIT = 3': 'LIMIT = 4', 'init': 'preinit', 'return LIMIT': 'return 2', '+ g()': '- g()', 'class Pen: pass': 'class Pen: a = 1',
+                     'self: Pen): pass': 'self: Pen): return', 'Typer()': 'Typer(1)', 'walk(): pass': 'walk(): return'}.items():
+        assert changes('pet_breeds/a.py', old, new), old
+    assert changes('pet_breeds/b.py', 'shared = 1', 'shared = 2') and changes('pet_breeds/c.py', 'pass', 'return')
+    for name in ('official-x', 'rates-sample', 'walk-sample'): assert changes(f'results/{name}.json', '1', '2'), name
+    for old, new in {'Says.': 'Tells.', '# said': '# told', 'other(): pass': 'other(): return', 'f in ()': 'f in (1,)', 'from .b': 'import os\nfrom .b'}.items():
+        assert not changes('pet_breeds/a.py', old, new), old
+    assert not changes('page.ipynb', '# said', '# told') and not changes('results/race-sample.json', '1', '2')
+    assert not changes('pet_breeds/b.py', 'return read', 'return 1 + read')  # at second hand
+    shutil.copy(tmp_path / 'page.ipynb', tmp_path / 'cli.ipynb')
+    assert changes('pet_breeds/a.py', '# said', '# told', 'cli.ipynb') and changes('pet_breeds/a.py', 'Says.', 'Tells.', 'cli.ipynb')
 
 
 def test_stored_outputs_are_fresh():
     "What `make pages` noted when it executed a page still holds."
-    noted = {p.stem: json.loads(p.read_text(encoding='utf-8'))['metadata'].get('made_from') for p in PAGES}
-    stale = [p.stem for p in PAGES if noted[p.stem] != pages.made_from(p)]
+    stale = [name_of(p).removesuffix('.ipynb') for p in pages.stale()]
     assert stale == [], f'make pages PAGES="{" ".join(stale)}"'
