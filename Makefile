@@ -49,7 +49,7 @@ docs: $(READY)
 
 # Run an experiment and keep its record in results/: make record NAME=rates, or with DATA=../shared/pets; it resumes.
 record: $(READY)
-	@test -f "experiments/$(NAME).py" || { echo 'say which: make record NAME=…, one of '$$(cd experiments && ls *.py | sed 's/\.py//' | grep -v common); exit 2; }
+	@test -f "experiments/$(NAME:common=).py" || { echo 'say which: make record NAME=…, one of '$$(cd experiments && ls *.py | sed 's/\.py//' | grep -v common); exit 2; }
 	"$(PY)" "experiments/$(NAME).py" $(call given,DATA,data)
 
 .venv/installed: settings.ini setup.py

@@ -17,12 +17,17 @@ STAGES = { # Network, and how it is trained; `unfreeze` repeats the epochs of `l
     'lr_find': ('arch', lambda learn, n: learn.fit_one_cycle(n(3), 3e-3)),
     'unfreeze': ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3), learn.unfreeze(),
                                            learn.fit_one_cycle(n(6), lr_max=slice(1e-6, 1e-4)))),
-    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3)))}
+    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
+    # controls with as many epochs: for `unfreeze`, and for `deeper`
+    'lr_find, longer': ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3),
+                                                  learn.fit_one_cycle(n(6), 1e-4))),
+    'baseline, longer': ('arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3)))}
 
 
 class NoValidation(Callback):
     "Skip the validation after each epoch; predictions are made once, at the end."
-    def before_validate(self): raise CancelValidException
+    def before_validate(self):
+        if not hasattr(self.learn, 'gather_preds'): raise CancelValidException
 
 
 def folds_of(photos, n_folds):

@@ -92,7 +92,7 @@ def mcnemar(
 
 # %% ../nbs/lib/stats.ipynb #b269839d
 def _half_width(runs, by_photo):
-    "Half of a 95 % interval for the mean of `by_photo`, (photos,), from runs, (seeds, photos) each."
+    "Half of a 95 % interval for the mean of `by_photo`, (photos,), from runs of (seeds, photos)."
     parts = [(by_photo.var(ddof=1) / len(by_photo), len(by_photo) - 1)]
     parts += [(w.mean(1).var(ddof=1) / len(w), len(w) - 1) for w in runs if len(w) > 1]
     variance = sum(v for v, _ in parts)
