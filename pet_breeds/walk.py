@@ -153,7 +153,7 @@ def _for_readers(cell):
         front_matter = r'(?m)^- (date|categories|image|description): .*\n?'
         return [{**cell, 'source': re.sub(front_matter, '', cell.source)}]
     directives = dict(re.findall(r'(?m)^#\| *([\w-]+):? *(.*)$', cell.source))
-    if 'hide' in directives or 'default_exp' in directives: return []
+    if {'hide', 'default_exp', 'export'} & directives.keys(): return []
     cell = from_dict({**cell, 'source': re.sub(r'(?m)^#\|.*\n?', '', cell.source)})
     if directives.get('echo') == 'false' or directives.get('code-fold') == 'true':
         cell.metadata['transient'] = {'remove_source': True}
