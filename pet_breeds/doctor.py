@@ -180,8 +180,8 @@ def check_file(
         data = file_bytes(file)
         with warnings.catch_warnings(), open_image(data) as photo:
             warnings.simplefilter('ignore')
+            grey, more = _decode(photo, data) # first: reading a PNG's EXIF data hides its damage
             problems = check_header(photo, file.suffix, min_side)
-            grey, more = _decode(photo, data)
             phash = _perceptual_hash(grey) if hashing else None
     except Exception as e: # any: files may be hostile
         return FileCheck(name, (_reason(file, data, e),))
