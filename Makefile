@@ -9,7 +9,7 @@ given = $(if $(filter command,$(word 1,$(origin $(1)))),--$(2) "$($(1))")
 PET_BREEDS = "$(PY)" -c 'from pet_breeds.cli import app; app()'
 WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,ARCH,arch) \
   $(call given,DEEP_ARCH,deep-arch) $(call given,SIZE,size) $(call given,BS,bs) $(call given,SEED,seed) \
-  $(call given,EPOCHS,epochs) $(call given,FROM,from)
+  $(call given,EPOCHS,epochs) $(call given,LABEL,label) $(call given,FROM,from)
 PYTEST = -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
 .PHONY: walk test test-all lab pages docs record
@@ -44,7 +44,8 @@ docs: $(READY)
 	case $$(quarto --version) in 1.[678].*) ;; *) sed -i.bak 's/# 1\.9: //' "$(OUT)/site/_quarto.yml";; esac
 	$(if $(AXE),sed -i.bak 's/# axe: //' "$(OUT)/site/_quarto.yml")
 	touch "$(OUT)/site/README.md"  # nbdev need not make it again
-	cd "$(OUT)/site" && "$(abspath $(PY))" -c 'from nbdev.quarto import nbdev_docs; nbdev_docs()'
+	cd "$(OUT)/site" && PYTHONPATH=tests "$(abspath $(PY))" -c 'from nbdev.quarto import nbdev_docs; nbdev_docs()'
+	cd "$(OUT)/site" && "$(abspath $(PY))" tests/render.py _docs
 	@echo "open $(OUT)/site/_docs/index.html"
 
 # Run an experiment and keep its record in results/: make record NAME=rates, or with DATA=../shared/pets; it resumes.

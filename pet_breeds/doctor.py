@@ -31,7 +31,7 @@ import numpy as np
 from .errors import (InvalidInput, MissingPackage, Unavailable, UserError,
                                printable)
 from .photos import (FORMATS, decode_photo, file_bytes, list_files, open_image,
-                               read_photo)
+                               read_photo, unlisted)
 from .records import atomic_write, report_html
 from PIL import ExifTags, Image, UnidentifiedImageError
 from simplejpeg import decode_jpeg, decode_jpeg_header
@@ -71,7 +71,7 @@ class Report:
     "What an examination found."
     folder: Path  # Where the photos lie
     files: int  # Number of files checked
-    findings: list[Finding]  # Ordered as in `KINDS`, then by name
+    findings: list[Finding]  # As in `KINDS`, then by name; suspected labels worst first
     notes: list[str] = field(default_factory=list)  # What was not checked, and why
 
     @property
@@ -246,9 +246,10 @@ def _checks(check, names, processes):
         pool.shutdown(cancel_futures=True)
 
 def _end_with_parent(pipe, parents_end):
-    "In a process of the pool: end when nobody holds the pipe's other end; Ctrl-C is the parent's."
+    "In a process of the pool: end when nobody holds the pipe's other end, and not by Ctrl-C."
     parents_end.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for s in ('SIGINT', 'SIGHUP'): # a terminal sends them to all processes
+        if hasattr(signal, s): signal.signal(signal.Signals[s], signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=lambda: pipe.poll(None) and os._exit(1), daemon=True).start()
 
@@ -451,13 +452,14 @@ def examine(
     found += [Finding(c.name, *problem) for c in checks for problem in c.problems]
     found += (copies := find_duplicates(checks, given, near))
     from pet_breeds.datasets import refusals
-    notes += refusals(root, [root / name for name in given], list(given.values()))
+    notes += unlisted(folder) + refusals(root, [root / n for n in given], list(given.values()))
     if not hashing: notes.append(_MISSING.format('near duplicates'))
     with _noted(notes, 'leaks across the split'):
         if split: found += _leaks(root, given, copies, split, valid_fraction, seed)
     with _noted(notes, 'suspected labels'):
         if labels: found += _doubts(root, given, copies, notes, arch, size)
-    found.sort(key=lambda f: (list(KINDS).index(f.kind), f.file))
+    def place(f): return list(KINDS).index(f.kind), '' if f.kind == 'suspected label' else f.file
+    found.sort(key=place)
     return Report(root, len(names), found, notes)
 
 def _check_asked(near, split, labels, arch):

@@ -75,13 +75,17 @@ def download(
     file: Path, # Where to; if it is there, it is continued
     retry: Retry = RETRY, # How often to try again, and the pauses between
     timeout: float = 60, # Seconds without a byte after which a connection counts as broken
+    most: int = MAX_UNPACKED, # Bytes that the file has at most
 ) -> None:
-    "Fetch a file, or the rest of one. Raises `OSError`, and keeps what has arrived."
+    """Fetch a file, or the rest of one. Raises `OSError`, and keeps what has arrived.
+
+    Raises `InvalidInput` as soon as more than `most` bytes come.
+    """
     with requests.Session() as session:
         for scheme in ('http://', 'https://'): session.mount(scheme, HTTPAdapter(max_retries=retry))
-        while not _receive(session, url, file, timeout): pass
+        while not _receive(session, url, file, timeout, most): pass
 
-def _receive(session, url, file, timeout):
+def _receive(session, url, file, timeout, most):
     "One request for what is missing; False if it broke off but brought something."
     have = file.stat().st_size if file.exists() else 0
     asked = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={have}-'} if have else {})
@@ -89,22 +93,30 @@ def _receive(session, url, file, timeout):
         if r.status_code == 416: return True # there is no more; `check_archive` comes later
         r.raise_for_status()
         goes_on = r.headers.get('Content-Range', '').startswith(f'bytes {have}-')
-        start, rest = have if goes_on else 0, int(r.headers.get('Content-Length', 0))
-        bar = tqdm(desc=file.stem, initial=start, total=start + rest, unit='B', unit_scale=True,
-                   disable=None) # shown on a terminal only
-        again = have - start # bytes that come although they are there
         try:
-            with file.open('ab') as f, bar:
-                for piece in r.raw.stream(2**16, decode_content=False):
-                    f.write(piece[again:])
-                    again = max(0, again - len(piece))
-                    bar.update(len(piece))
+            got = _append(r, file, have if goes_on else 0, most)
         except HTTPError as e:
             if file.stat().st_size > have: return False
             raise requests.ConnectionError(f'{url} broke off: {e}') from e
-    if again: raise requests.ConnectionError(f'{url} has fewer bytes than {str(file)!r} holds '
-                                             'already: delete that to begin anew')
+    if got > most: raise InvalidInput(f'{url} sends more than the {most:,} bytes that it should: '
+                                      'it is not what was published')
+    if got < have: raise requests.ConnectionError(f'{url} has fewer bytes than {str(file)!r} holds '
+                                                  'already: delete that to begin anew')
     return True
+
+def _append(response, file, start, most):
+    "Write what is new, up to `most`; gives the size of the file that the server has sent."
+    got, rest = start, int(response.headers.get('Content-Length', 0))
+    bar = tqdm(desc=file.stem, initial=start, total=start + rest, unit='B', unit_scale=True,
+               disable=None) # shown on a terminal only
+    with file.open('ab') as f, bar:
+        for piece in response.raw.stream(2**16, decode_content=False):
+            new = got + len(piece) - f.tell() # the others come although they are there
+            got += len(piece)
+            if got > most: break
+            if new > 0: f.write(piece[-new:])
+            bar.update(len(piece))
+    return got
 
 # %% ../nbs/lib/download.ipynb #d0a10013
 def fetch_archive(
@@ -122,8 +134,8 @@ def fetch_archive(
             print(f'not used: {e}', flush=True)
     begun = part.exists()
     print(f'fetching {archive.url}', flush=True)
-    download(archive.url, part, retry)
     try:
+        download(archive.url, part, retry, most=archive.size or MAX_UNPACKED)
         check_archive(part, archive)
     except InvalidInput:
         part.unlink()

@@ -7,7 +7,7 @@ __all__ = ['Colour', 'SAMPLE_BREEDS', 'PLANTED', 'Breed', 'random_breed', 'look_
            'sample_folder']
 
 # %% ../nbs/lib/sample.ipynb #4968e7d9
-import hashlib, math, shutil
+import hashlib, math, os, shutil
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 from fastcore.basics import patch
-from .errors import InvalidInput
+from .errors import InvalidInput, IOFailure, NotWritable
 from .records import cache_folder, new_folder
 from PIL import Image, ImageChops, ImageDraw
 
@@ -409,13 +409,15 @@ def _annotate(folder, breeds, n_photos):
 def sample_folder(
     seed: int=42, # See `make_sample`
 ) -> Path: # The sample's folder in the user's cache
-    "The sample, drawn on first use."
+    "The sample, drawn on first use. Raises `NotWritable`, `IOFailure` without a place for it."
     code = (files('pet_breeds') / 'sample.py').read_bytes()
     code += f'{seed} {np.__version__} {PIL.__version__}'.encode()
     folder = cache_folder() / f'sample-{hashlib.sha256(code).hexdigest()[:10]}'
-    if folder.exists(): return folder
     try:
-        return make_sample(folder, seed)
-    except OSError:
-        if not folder.exists(): raise
-        return folder # another process was faster, and drew the same
+        return folder if folder.exists() else make_sample(folder, seed)
+    except OSError as e:
+        if os.path.exists(folder): return folder # another process was faster, and drew the same
+        why = getattr(e.__cause__, 'strerror', None) or e.strerror or e
+        kind = NotWritable if isinstance(e, PermissionError) else IOFailure
+        raise kind(f'the sample cannot be drawn into {str(folder.parent)!r} ({why}): '
+                   'make room, or set XDG_CACHE_HOME to a folder that can be written') from e

@@ -202,10 +202,10 @@ def test_what_a_model_says_is_text(model, chromium, tmp_path_factory, images, tm
     copy = tmp_path / 'model'
     shutil.copytree(model, copy)
     metadata = json.loads((copy / 'model.json').read_text())
-    for threshold in (0, 2):
+    for threshold, end in ((0, signal.SIGTERM), (2, signal.SIGHUP)):
         changed = metadata | {'breeds': [HOSTILE + b for b in metadata['breeds']], 'confidence_threshold': threshold}
         (copy / 'model.json').write_text(json.dumps(changed))
-        with serving(copy, tmp_path_factory.mktemp('uploads'), signal.SIGTERM) as address, opened(chromium, address) as page:
+        with serving(copy, tmp_path_factory.mktemp('uploads'), end) as address, opened(chromium, address) as page:
             said = choose(page, images / 'Marlow_1.jpg')
             assert said.startswith('Not sure: one of' if threshold else HOSTILE.strip())
             assert [b.startswith(HOSTILE.strip()) for b in bars_of(page)] == [True] * 3

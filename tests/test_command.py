@@ -20,6 +20,17 @@ def test_wrong_use_is_2_and_failure_is_1(command, tmp_path):
     assert 'no photo in' in failed.stderr and 'Traceback' not in failed.stderr
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='no make on Windows')
+def test_make_walk_takes_each_option(run, root):
+    "On its command line, not from the environment, where the names mean other things."
+    from pet_breeds.options import WalkOptions, options_of
+    names = [o.name for o in options_of(WalkOptions)]
+    planned = lambda *given, **env: run('make', '-n', 'walk', f'PYTHON={sys.executable}', *given, cwd=root, env=os.environ | env).stdout
+    said = planned(*(f'{name.upper()}=x y' for name in names))
+    assert [name for name in names if f'--{name.replace("_", "-")} "x y"' not in said] == []
+    assert planned(**{name.upper(): 'x' for name in names}) == planned() != ''
+
+
 @pytest.fixture
 def start():
     "Start `pet_breeds` and let Ctrl-C reach it, also where the tests themselves run in the background; it does not outlive the test."

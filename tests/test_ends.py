@@ -39,17 +39,49 @@ def wait(process, seconds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('sent, to_all, code', [(signal.SIGTERM, False, 130), (signal.SIGINT, True, 130), (signal.SIGKILL, False, -9)])
+@pytest.mark.parametrize('sent, to_all, code', [(signal.SIGTERM, False, 130), (signal.SIGINT, True, 130), (signal.SIGHUP, True, 130),
+                                                (signal.SIGKILL, False, -9)])
 def test_no_process_outlives_the_command(tmp_path, sent, to_all, code):
-    "Ctrl-C goes to all of them, SIGTERM and SIGKILL to the first one; seeds that wait do not begin."
+    "Ctrl-C and a terminal's end go to all of them, SIGTERM and SIGKILL to the first one; seeds that wait do not begin."
     process = begin('--epochs', '40', '--seeds', '4', '--procs', '2', '--out', tmp_path / 'runs')
     (os.killpg if to_all else os.kill)(process.pid, sent)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == code
     assert wait(process, 20) == []
-    assert 'Traceback' not in output
+    if sent != signal.SIGHUP: assert 'Traceback' not in output  # that also ends multiprocessing's own process, which complains
     assert {name for name in os.listdir(tmp_path / 'runs')} <= {f'.seed-{s}.{kind}' for s in (42, 43) for kind in ('checkpoint', 'lock')}
     if sent != signal.SIGKILL: assert not list(tmp_path.rglob('*.lock'))
+
+
+def family(pid):
+    "A process and what it has started, also in other sessions, as a kernel of Jupyter is; none that has ended."
+    rows = subprocess.run(['ps', '-eo', 'pid=,ppid=,stat='], capture_output=True, text=True).stdout.splitlines()
+    parents = {int(p): int(parent) for p, parent, stat in map(str.split, rows) if stat[0] != 'Z'}
+    found, more = {pid}, {pid}
+    while more:
+        more = {p for p, parent in parents.items() if parent in found} - found
+        found |= more
+    return found & set(parents)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('sent', [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize('command, workers', [('doctor', 2), ('walk', 1)])
+def test_doctor_and_walk_leave_nothing(tmp_path, command, workers, sent):
+    "No process, and nothing in the folders for temporary files."
+    from pet_breeds.sample import sample_folder
+    args = dict(doctor=[sample_folder()], walk=['--epochs', '1', '--out', tmp_path / 'walk'])[command]
+    (tmp := tmp_path / 'tmp').mkdir()
+    process = subprocess.Popen([*COMMAND, command, *map(str, args)], env=ENV | {'TMPDIR': str(tmp), 'JUPYTER_RUNTIME_DIR': str(tmp)},
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    while len(begun := family(process.pid)) <= workers and process.poll() is None: time.sleep(.01)
+    (os.killpg if sent == signal.SIGHUP else os.kill)(process.pid, sent)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, 'pet_breeds: stopped' in said.splitlines(), 'Traceback' in said) == (130, True, False), said
+    ends = time.monotonic() + 10
+    while (left := set().union(*map(family, begun))) and time.monotonic() < ends: time.sleep(.2)
+    assert left == set()
+    assert list(tmp.iterdir()) == []
 
 
 @pytest.mark.slow
