@@ -3,7 +3,7 @@
 python tests/pages.py            execute the stale notebooks in place, on the sample, each in a fresh kernel; then make the README
 python tests/pages.py NAME …     execute these, such as 02_lr_find or lib/stats; `all` for all
 python tests/pages.py --readme   only make the README, from the outputs that nbs/index.ipynb stores
-python tests/pages.py --images   only draw the site's own pictures: the card that shared links show, and the favicon
+python tests/pages.py --images   only draw the site's own pictures: the card that shared links show, the favicon, and one for each post
 """
 import ast
 import base64
@@ -197,6 +197,8 @@ def write_images():
     card.save(NBS / 'card.jpg', quality=85)
     pet = draw_pet(make_breeds()[5], np.random.default_rng([7, 5]), long_side=420)
     ImageOps.fit(pet, (64, 64)).save(NBS / 'favicon.png')
+    from thumbnails import write_thumbnails  # it sets matplotlib up for files
+    write_thumbnails(NBS)
 
 
 if __name__ == '__main__':

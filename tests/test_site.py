@@ -1,4 +1,6 @@
 "The pages as nbdev hands them to Quarto: what a reader would stumble over."
+import ast
+import importlib
 import json
 import os
 import posixpath
@@ -6,17 +8,24 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from configparser import ConfigParser
+from dataclasses import is_dataclass
 from datetime import date
+from pathlib import Path
 
 import pages
 import pytest
+import render
 import yaml
 from conftest import ROOT
+from fastcore.docments import docments
+from PIL import Image
 
 PAGES = pages.notebooks()
 LIBRARY = [p for p in PAGES if p.parent.name == 'lib']
-POSTS = [p for p in PAGES if p not in LIBRARY]  # index and results among them
+POSTS = [p for p in PAGES if p not in LIBRARY]  # index, results and glossary among them
 NUMBERED = [p for p in POSTS if p.name[0].isdigit()]
 SETTINGS = ConfigParser(delimiters=['='])
 SETTINGS.read(ROOT / 'settings.ini')
@@ -73,8 +82,9 @@ from nbdev.serve import proc_nbs
 q.refresh_quarto_yml(); q.nbdev_sidebar.__wrapped__(); proc_nbs(force=True, n_workers=1)'''
     # Links from names to pages and sources go by an entry point of the package, which an older install may lack.
     subprocess.run([sys.executable, 'setup.py', '-q', 'egg_info'], cwd=copy, check=True, capture_output=True)
-    done = subprocess.run([sys.executable, '-c', code], cwd=copy, capture_output=True, text=True)
-    assert done.returncode == 0 and 'Error' not in done.stdout + done.stderr, done.stdout + done.stderr
+    done = subprocess.run([sys.executable, '-c', code], cwd=copy, capture_output=True, text=True, env=os.environ | {'PYTHONPATH': 'tests'})
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and 'Error' not in said and 'Found cells containing' not in said, said
     found = {name_of(p, copy / '_proc'): read(p) for p in sorted((copy / '_proc').rglob('*.ipynb'))}
     assert set(found) == set(map(name_of, PAGES))
     qmd = {p.name: [dict(cell_type='markdown', source=p.read_text(encoding='utf-8'))] for p in (copy / '_proc').glob('*.qmd')}
@@ -134,12 +144,12 @@ def find_headings(site):
 
 
 def find_tables(site):
-    "Tables without a header for each column."
+    "Tables without a header for each column, and tables in HTML: for these Quarto loads scripts from other hosts."
     bad = []
     for name, cells in site.items():
         for head in re.findall(r'(?m)^\|(.*)\|\n\|[-:| ]+\|$', prose(cells)):
             bad += [f'{name}: |{head}|'] * any(not h.strip() for h in head.split('|'))
-        bad += [f'{name}: table' for t in outputs(cells, 'text/html') if '<table' in t and '<th' not in t]
+        bad += [f'{name}: a table in HTML, use `as_markdown`' for t in outputs(cells, 'text/html') if '<table' in t]
     return bad
 
 
@@ -160,7 +170,110 @@ def find_noise(site):
     return bad
 
 
+def code_blocks(cells):
+    "What stands in fences of a page's Markdown: signatures, mostly."
+    texts = [text(c['source']) for c in cells if c['cell_type'] == 'markdown'] + outputs(cells, 'text/markdown')
+    return [m[2] for t in texts for m in re.finditer(r'(?ms)^(```+|~~~+)[^\n]*\n(.*?)^\1', t)]
+
+
+def find_links_in_code(site):
+    "Links that a reader would see as `](https…`, and links from a plain word to a function that happens to be called so."
+    bad = []
+    for name, cells in site.items():
+        bad += [f'{name}: {line.strip()}' for block in code_blocks(cells) for line in block.split('\n') if re.search(r'\]\((?:https?:|\.|#)', line)]
+        bad += [f'{name}: {link}' for link in re.findall(rf'\[`[a-z]+`\]\({HOST}[^)]*\)', prose(cells))]
+    return bad
+
+
+def find_wide_lines(site, width=88):
+    "Lines that the column cannot hold: of signatures on all pages, of visible code on the posts."
+    bad = []
+    for name, cells in site.items():
+        lines = [line for block in code_blocks(cells) for line in block.split('\n')]
+        if '/' not in name:
+            for c in cells:
+                d = directives(c)
+                if c['cell_type'] == 'code' and 'false' not in (d.get('echo'), d.get('include')): lines += text(c['source']).split('\n')
+        bad += [f'{name}: {line}' for line in lines if len(line) > width and line[:2] != '#|']
+    return bad
+
+
+def front_matter(cells):
+    return yaml.safe_load(text(cells[0]['source']).strip().strip('-')) or {} if cells[0]['cell_type'] == 'raw' else {}
+
+
+def find_front_matter(site):
+    "Posts have an author, a date and a citation, a picture with words and the minutes to read; no other page has."
+    bad = []
+    for name, cells in site.items():
+        meta = front_matter(cells)
+        of_posts = dict(author=[dict(name=dict(literal=SETTINGS['DEFAULT']['author']))], citation=dict(type='webpage'))
+        if not re.match(r'\d\d_', name):
+            bad += [f'{name}: {k}' for k in (*of_posts, 'date', 'reading') if k in meta]
+            continue
+        bad += [f'{name}: {k}' for k, v in of_posts.items() if meta.get(k) != v]
+        bad += [f'{name}: date'] * (not isinstance(meta.get('date'), date) or meta['date'] > date.today())
+        bad += [f'{name}: reading'] * (not re.fullmatch(r'[1-9]\d* min', meta.get('reading', '')))
+        bad += [f'{name}: image'] * (len(meta.get('image-alt', '').split()) < 3 or not (ROOT / 'nbs' / meta.get('image', '?')).is_file())
+        bad += [f'{name}: the line to Colab and Kaggle is not quiet'] * ('::: {.quiet}\n[Open in' not in prose(cells))
+    return bad
+
+
+def find_mixed_cells(notebooks):
+    "Cells with an import and other code: nbdev executes them when it makes the site, and warns."
+    bad = []
+    for name, cells in notebooks.items():
+        for c in cells:
+            source = re.sub(r'(?m)^%.*$', '', text(c['source']))
+            if c['cell_type'] != 'code' or re.search(r'(?m)^#\| *(exports?|exporti|exec_doc|eval: *false)\b', source): continue
+            try:
+                kinds = {type(n) for n in ast.walk(ast.parse(source))}
+            except SyntaxError as e:
+                bad.append(f'{name}: {e}')
+                continue
+            if kinds & {ast.Import, ast.ImportFrom} and kinds & {ast.Expr, ast.Assign}: bad.append(f'{name}: {source[:80]}')
+    return bad
+
+
+def contrast(a, b):
+    "As WCAG defines it, of two colours such as `#1f5fa6` and `#fff`."
+    def light(colour):
+        digits = colour.removeprefix('#')
+        parts = [int(d, 16) / 255 for d in re.findall('..', digits if len(digits) == 6 else ''.join(2 * d for d in digits))]
+        return sum(w * (p / 12.92 if p <= .04045 else ((p + .055) / 1.055) ** 2.4) for w, p in zip((.2126, .7152, .0722), parts, strict=True))
+    low, high = sorted((light(a), light(b)))
+    return (high + .05) / (low + .05)
+
+
+def find_pale(scss):
+    "Pairs of a theme's colours that are hard to read on each other."
+    colours = dict(re.findall(r'(?m)^\$([\w-]+): (#[0-9a-f]+);', scss))
+    pairs = ('quiet', 'page'), ('inline-code', 'inline-code-bg'), ('primary', 'page')
+    return [pair for pair in pairs if pair[0] in colours and contrast(*(colours[c] for c in pair)) < 4.5]
+
+
+def find_rendered(folder, of_posts):
+    "What only the finished pages show."
+    bad = []
+    for page in sorted(folder.rglob('*.html')):
+        name, html = page.relative_to(folder).as_posix(), page.read_text(encoding='utf-8')
+        bad += [f'{name}: loads {m}' for m in re.findall(r'<(?:script|link)\b[^>]*(?:src|href)="(https?:[^"]*\.(?:js|css)[^"]*)"', html)]
+        bad += [f'{name}: citation'] * (('id="quarto-citation"' in html) != (name in of_posts))
+        bad += [f'{name}: role of the citation'] * bool(re.search(r'csl-entry[^>]*role=|role=[^>]*csl-entry', html))
+        bad += [f'{name}: a link in code'] * bool(re.search(r'<code[^>]*>[^<]*\]\(https?:', html))
+    for file in ('search.json', 'llms.txt'):
+        words = (folder / file).read_text(encoding='utf-8') if (folder / file).exists() else ''
+        bad += [f'{file}: a raw link'] * (file == 'search.json' and '](http' in words)
+        for link in re.findall(rf'\]\({SITE}/([^)]*)\)', words) if file == 'llms.txt' else []:
+            bad += [f'{file}: {link}'] * (not (folder / link).is_file())
+    return bad
+
+
 def test_links(site, copy): assert find_links(site, copy) == []
+def test_links_in_code(site): assert find_links_in_code(site) == []
+def test_lines_fit_the_column(site): assert find_wide_lines(site) == []
+def test_front_matter(site): assert find_front_matter(site) == []
+def test_imports_stand_alone(): assert find_mixed_cells({name_of(p): read(p) for p in PAGES}) == []
 
 
 def test_public_functions_link_to_their_source(site):
@@ -177,8 +290,8 @@ def test_noise(site): assert find_noise(site) == []
 
 
 def test_each_page_shows_what_its_code_made():
-    "A reference page may have nothing to show but signatures and tests."
-    assert [p.name for p in POSTS if not any(c.get('outputs') for c in read(p))] == []
+    "A reference page may have nothing to show but signatures and tests, the glossary has only words."
+    assert [p.name for p in POSTS if p.stem != 'glossary' and not any(c.get('outputs') for c in read(p))] == []
 
 
 def test_the_checks_see_what_they_look_for(root):
@@ -201,12 +314,183 @@ def test_the_checks_see_what_they_look_for(root):
     assert find_figures(page(good, good, image_png='')) and find_figures(page('![](a.png)'))
     assert find_figures(page(good, image_png='')) == []
     assert find_headings(page('# Again')) and find_headings(page('## a\n#### b')) and not find_headings(page('## a\n### b\n## c'))
-    assert find_tables(page('| | |\n|---|---|\n| a | b |')) and find_tables(page('#| x', text_html='<table><tr><td>1'))
+    assert find_tables(page('| | |\n|---|---|\n| a | b |')) and find_tables(page('#| x', text_html='<table><tr><th>1'))
     assert not find_tables(page('| a | b |\n|---|---|\n| | b |'))
     for noise in ('Traceback (most', f"'/{'home'}/me/x'", '5%|█', 'UserWarning: x', '<function a at 0x7fd65e840400>', '<script src="https://a.b/c.js">'):
         assert find_noise(page('#| x', text_plain=noise)), noise
     assert find_noise(page('#| x', image_png='x' * 200_000)) and find_noise(page('#| x', image_jpeg='x' * 1_100_000))
     assert not find_noise(page('#| x', text_plain='the share of 5% at home', image_jpeg='x' * 200_000))
+    signature = '```python\ndef f(\n    x: int,  # See [`g`](https://a.b/c.html#g)\n)\n```'
+    assert find_links_in_code(page(signature)) and find_links_in_code(page('#| x', text_markdown=signature))
+    assert find_links_in_code(page(f'`train` [`train`]({SITE}/lib/train.html#train)')) and not find_links_in_code(page(f'[`train()`]({SITE}/a.html)'))
+    for wide in (page('#| x\n' + 'a' * 89), page(f'```\n{"a" * 89}\n```', where='lib/x.ipynb')): assert find_wide_lines(wide)
+    assert not find_wide_lines(page('#| echo: false\n' + 'a' * 89)) and not find_wide_lines(page('#| x\n' + 'a' * 89, where='lib/x.ipynb'))
+    assert find_mixed_cells(page('#| x\nimport os\nos.getcwd()')) and find_mixed_cells(page('#| x\nif f():\n    from a import b\n    c = b'))
+    assert not find_mixed_cells(page('#| export\nimport os\na = 1', '#| x\nimport os', '#| x\nos.getcwd()'))
+    whole = dict(author=[dict(name=dict(literal=SETTINGS['DEFAULT']['author']))], citation=dict(type='webpage'), date='2026-01-01', reading='7 min')
+    whole |= {'image': 'thumb-00.png', 'image-alt': 'Two look-alike cats.'}
+    def post(meta, where, line='::: {.quiet}\n[Open in Colab](a)'):
+        return {where: [dict(cell_type='raw', source='---\n' + ''.join(f'{k}: {json.dumps(v) if k != "date" else v}\n' for k, v in meta.items()) + '---'),
+                        dict(cell_type='markdown', source=line)]}
+    assert find_front_matter(post(whole, '00_x.ipynb')) == []
+    for key in whole: assert find_front_matter(post({k: v for k, v in whole.items() if k != key}, '00_x.ipynb')), key
+    for key in ('author', 'citation', 'date', 'reading'): assert find_front_matter(post({key: whole[key]}, 'results.ipynb')), key
+    assert find_front_matter(post(whole, '00_x.ipynb', '[Open in Colab](a)'))
+    assert find_front_matter(post(whole | dict(date='2999-01-01'), '00_x.ipynb')) and not find_front_matter(post({}, 'results.ipynb'))
+    assert find_pale('$page: #222;\n$quiet: #777;') and find_pale('$inline-code: #fff;\n$inline-code-bg: #eee;') and not find_pale('$page: #fff;\n$quiet: #555;')
+    assert abs(contrast('#777', '#ffffff') - 4.48) < .01 and contrast('#000', '#fff') == 21
+
+
+def test_rendered_faults_are_found(tmp_path):
+    def site(html, **files):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for name, words in {'data.html': html, **{k.replace('_', '.'): v for k, v in files.items()}}.items(): (folder / name).write_text(words)
+        return find_rendered(folder, {'data.html'})
+    cited = '<section id="quarto-citation"></section>'
+    assert site(cited, llms_txt=f'[a]({SITE}/data.html)', search_json='{}') == []
+    assert site(cited, other_html=cited) and site('no citation')
+    assert site(cited + '<script src="https://a.b/require.min.js"></script>') and site(cited + '<link href="https://a.b/x.css">')
+    assert site(cited + '<div class="csl-entry" role="listitem">') and site(cited + '<code class="x">f(x # [g](https://a.b)</code>')
+    assert site(cited, llms_txt=f'[a]({SITE}/no.html)') and site(cited, search_json='"](https://a.b"')
+
+
+@pytest.mark.slow
+def test_rendered_site(run, tmp_path, copy):
+    if not shutil.which('quarto'): pytest.skip('no Quarto here: only what nbdev hands to it has been checked')
+    for step in (['init', '-q'], ['add', '-A']): run('git', *step, cwd=copy)
+    done = run('make', 'docs', f'PYTHON={sys.executable}', f'OUT={tmp_path}/out', cwd=copy)
+    assert done.returncode == 0, done.stderr
+    assert find_rendered(tmp_path / 'out/site/_docs', {re.sub(r'^\d+_', '', p.stem).lower() + '.html' for p in NUMBERED}) == []
+
+
+def test_themes(root):
+    "Colours that can be read, a column that holds a line of code, nothing that is cut off, and no scrolling that the keyboard cannot reach."
+    html = yaml.safe_load((root / '_quarto.yml').read_text(encoding='utf-8'))['format']['html']
+    common = (root / 'nbs/site.scss').read_text(encoding='utf-8')
+    for theme in ('light', 'dark'):
+        scss = (root / f'nbs/{theme}.scss').read_text(encoding='utf-8')
+        assert html['theme'][theme][1:] == [f'{theme}.scss', 'site.scss']
+        assert {'page', 'quiet', 'inline-code', 'inline-code-bg'} <= set(re.findall(r'(?m)^\$([\w-]+):', scss))
+        assert find_pale(scss) == [], theme
+    quiet = re.search(r'(?m)^(figcaption.*?)\{(.*?)\}', common, re.S)
+    assert {'figcaption', '.quarto-category', '.listing-category', 'details > summary', '.quiet a'} <= {x.strip() for x in quiet[1].split(',')}
+    assert 'color: $quiet' in quiet[2] and 'opacity: 1' in quiet[2]
+    assert re.search(r':not\(pre\) > code:not\(\.sourceCode\) \{\s*color: \$inline-code[^}]*background-color: \$inline-code-bg', common)
+    size = int(re.search(r'\$code-block-font-size: (\d+)px', common)[1])
+    grid = {k: float(re.match(r'[\d.]+', v)[0]) for k, v in html['grid'].items()}
+    column = min(1280 - grid['sidebar-width'] - grid['margin-width'] - 4 * 17 * grid['gutter-width'], grid['body-width'] - 2 * 17 * grid['gutter-width'])
+    assert size == 13 and 820 <= column <= 840 and (column - 24) / (.602 * size) >= 100, column
+    assert html['code-overflow'] == 'wrap' and re.search(r'\.cell-output pre, [^{]*\{ white-space: pre-wrap; overflow-wrap: anywhere', common)
+    assert re.search(r'\.thumbnail img \{[^}]*height: auto !important; object-fit: contain', common)  # not a strip of its middle
+    script = html['include-after-body']['text']
+    scrolls = re.findall(r'(?m)^(?:main )?(\w+) \{[^}]*overflow-x: auto', common)
+    assert scrolls == ['table'] and all(f'main {x}' in script for x in (*scrolls, 'pre')) and 'tabIndex = 0' in script
+
+
+def test_llms(tmp_path, root):
+    "Texts that Quarto named after the notebook get the name of their page; all are listed, in order, and stand in one file."
+    site = tmp_path / '_docs'
+    (site / 'lib').mkdir(parents=True)
+    side = '<a href="./{}" class="sidebar-item-text sidebar-link"><span>x</span></a>'
+    names = {'index': 'index', 'data': '00_data', 'resnet101_fp16': '04_resnet101_fp16', 'lib/stats': 'lib/stats'}
+    for page, text_name in names.items():
+        (site / f'{page}.html').write_text(f'<title>The {page} – pet_breeds</title>' + ''.join(side.format(f'{p}.html') for p in names))
+        (site / f'{text_name}.llms.md').write_text(f'# The {page}\n\nSee [data]({"../" * page.count("/")}data.llms.md).\n')
+    (site / '404.html').write_text('<title>No such page</title>')
+    (site / '404.llms.md').write_text('# No such page\n')
+    (site / 'llms.txt').write_text(f'# x\n\n- [index]({SITE}/index.llms.md)\n')
+    (site / 'data.html').write_text((site / 'data.html').read_text() + '<div id="ref-x" class="csl-entry quarto-appendix-citeas" role="listitem">Authors. 2026.</div>')
+    for _ in range(2): # a second time changes nothing
+        done = subprocess.run([sys.executable, root / 'tests/render.py', site], cwd=root, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        listed = re.findall(rf'- \[(.*?)\]\({SITE}/(.*?)\)', (site / 'llms.txt').read_text())
+        assert listed == [(f'The {p}', f'{p}.llms.md') for p in names]
+        assert all((site / link).is_file() for _, link in listed)
+        whole = (site / 'llms-full.txt').read_text()
+        assert [m for m in re.findall(r'(?m)^# (.*)$', whole)] == ['pet_breeds', *(f'The {p}' for p in names)]
+        assert not (site / '00_data.llms.md').exists() and 'llms-full.txt' in (site / 'llms.txt').read_text()
+        assert 'role=' not in (site / 'data.html').read_text() and 'Authors. 2026.' in (site / 'data.html').read_text()
+
+
+def test_make_docs_mends_what_quarto_made(root):
+    recipe = (root / 'Makefile').read_text(encoding='utf-8').partition('\ndocs:')[2].partition('\n\n')[0]
+    assert 'PYTHONPATH=tests' in recipe and re.search(r'nbdev_docs\(\).*\n.*tests/render\.py _docs', recipe)
+
+
+def test_signatures():
+    "Whole annotations, the fields of dataclasses with their comments, what typer says about an option, no line too long."
+    from pet_breeds import cli, lr_find, options, stats
+    made = render.signature(options.TrainOptions, 'TrainOptions')
+    assert made.startswith('class TrainOptions(\n') and "split: Literal['random', 'stratified', 'official'] = 'random'," in made
+    assert 'lrs: torch.Tensor,  # ' in render.signature(lr_find.LRCurve, 'LRCurve').replace('lrs: Tensor', 'lrs: torch.Tensor')
+    assert 'Folder to write; must not exist' in render.signature(cli.train, 'train') and 'OptionInfo' not in render.signature(cli.train, 'train')
+    assert re.search(r'\) -> \w.*  # ', render.signature(stats.error_interval, 'error_interval'))
+    for made in (render.signature(f, n) for n, f in vars(stats).items() if callable(f) and n in stats.__all__):
+        assert max(map(len, made.split('\n'))) <= render.WIDTH
+
+
+def test_names_are_linked_in_prose_only(monkeypatch):
+    monkeypatch.setattr(render, 'page_of', lambda name: f'{SITE}/{name}.html' if name in ('train', 'get_arch', 'Model') else None)
+    for plain in ('`train` of `dls`', '## `get_arch`', '```python\n# `get_arch`\n```', '    `get_arch`', '[`get_arch`](a.html)', '`no_such`'):
+        assert render.link_names(plain) == plain
+    assert render.link_names('`get_arch`, `train()`, `Model`') == f'[`get_arch`]({SITE}/get_arch.html), [`train()`]({SITE}/train.html), [`Model`]({SITE}/Model.html)'
+
+
+def test_reading_time_counts_code():
+    words, code = [dict(cell_type='markdown', source='word ' * 400)], [dict(cell_type='code', source='f()\n' * 40, outputs=[])]
+    assert render.reading_minutes(words) == 2 and render.reading_minutes(words + code) == 4
+    assert render.reading_minutes([dict(cell_type='code', source='#| echo: false\n' + 'f()\n' * 400, outputs=[])]) == 1
+
+
+def test_options_are_explained_on_the_page(site):
+    "Each option's help stands in the table of its command, each field's comment in the signature of its dataclass."
+    import typer
+    from typer.main import get_command
+
+    from pet_breeds.cli import app
+    shown = '\n'.join(outputs(site['lib/cli.ipynb'], 'text/markdown'))
+    for name, command in get_command(app).commands.items():
+        table = shown.partition(f'### Options of {name}\n')[2].partition('###')[0]
+        for option, help_text in filter(None, (p.get_help_record(typer.Context(command)) for p in command.params)):
+            assert f"| `{option.replace('|', '/')}` | {help_text} |" in table, f'{name} {option}: make pages PAGES=lib/cli'
+    signatures = {n: ' '.join(' '.join(code_blocks(cells)).replace('#', ' ').split()) for n, cells in site.items()}
+    seen = 0
+    for file in sorted((ROOT / 'pet_breeds').glob('[a-z]*.py')):
+        if 'dataclass' not in file.read_text(encoding='utf-8'): continue
+        module = importlib.import_module(f'pet_breeds.{file.stem}')
+        page = next(name_of(p) for p in PAGES if f'#| default_exp {file.stem}"' in p.read_text(encoding='utf-8'))
+        for name in module.__all__:
+            cls = getattr(module, name)
+            if not (isinstance(cls, type) and is_dataclass(cls) and cls.__module__ == module.__name__): continue
+            for field, comment in docments(cls, returns=False).items():
+                assert not comment or ' '.join(comment.replace('#', ' ').split()) in signatures[page], f'{page}: {name}.{field}'
+                seen += bool(comment)
+    assert seen > 50
+
+
+GLOSSARY = """autocast, batch norm, body, bootstrap, calibration, confidence interval, convex, DDP, discriminative learning rates, ECE, EMA, epoch, error
+rate, feature, fine-tuning, frozen, Grad-CAM, head, label smoothing, learning rate, linear probe, logistic regression, loss, McNemar test, mixed
+precision, mixup, one-cycle, out of fold, overfitting, presizing, seed, selective risk, temperature, top losses, transfer learning, validation
+set, weight decay"""
+
+
+def test_glossary(root):
+    "Its terms in order, each once, with an anchor of its own and one or two sentences; see `test_links` for those who point there."
+    words = '\n\n'.join(text(c['source']) for c in read(root / 'nbs/glossary.ipynb')[2:-1] if c['cell_type'] == 'markdown')
+    entries = re.findall(r'(?m)^## (.+?) \{#([a-z0-9-]+)\}\n\n([^#].*?)(?=\n\n## |\Z)', words, re.S)
+    assert len(entries) == words.count('## ') and {' '.join(t.split()).lower() for t in GLOSSARY.split(',')} <= {t.lower() for t, *_ in entries}
+    assert [t.lower() for t, *_ in entries] == sorted({t.lower() for t, *_ in entries})
+    assert {t: a for t, a, _ in entries if a != re.sub('[^a-z0-9]+', '-', t.lower())} == {}
+    assert [t for t, _, said in entries if not 1 <= len(re.findall(r'[.!?](?= |$)', said)) <= 3] == []
+
+
+def test_thumbnails(root):
+    "One for each post, of few colours and large enough for a shared link."
+    for p in NUMBERED:
+        with Image.open(root / f'nbs/thumb-{p.name[:2]}.png') as image:
+            assert image.size == (640, 400) and len(image.convert('RGB').getcolors(640 * 400)) <= 64
+        assert len(render.THUMBNAILS[p.name[:2]].split()) >= 5
 
 
 @pytest.mark.parametrize('page', LIBRARY, ids=lambda p: p.stem)
@@ -221,23 +505,54 @@ def test_reference_page_says_first_what_it_is_for(page):
 @pytest.mark.parametrize('page', POSTS, ids=lambda p: p.stem)
 def test_page_opens_with_its_question_and_ends_with_what_comes_next(page):
     cells = [c for c in read(page) if c['cell_type'] == 'markdown']
-    lead = re.sub(r'\]\([^)]*\)', ']', text(cells[1]['source']))
+    lead = re.sub(r'\]\([^)]*\)', ']', text(cells[1]['source']).partition('\n\n[Open in')[0])
     assert '?' in lead and len(lead.split()) <= 120, f'{len(lead.split())} words'
     assert re.search(r'\]\([\w/]+\.(ipynb|qmd)\)', text(cells[-1]['source'])), text(cells[-1]['source'])
 
 
 @pytest.mark.parametrize('page', NUMBERED, ids=lambda p: p.stem)
-def test_numbered_page_opens_in_colab(page):
-    cells = read(page)
-    colab = f'https://colab.research.google.com/github/{GIT.partition("github.com/")[2]}/blob/main/nbs/{page.name}'
-    assert f'[Open in Colab]({colab})' in ' '.join(text(cells[1]['source']).split())
-    first = next(text(c['source']) for c in cells if c['cell_type'] == 'code')
-    assert first.startswith("#| hide\nif 'google.colab' in str(get_ipython()):") and f'git+{GIT}\'' in first
+def test_numbered_page_opens_in_colab_and_kaggle(page):
+    "In one line of its own, and its first cell installs the package there."
+    cells, source = read(page), f'{GIT.partition("github.com/")[2]}/blob/main/nbs/{page.name}'
+    launch = f'[Open in Colab](https://colab.research.google.com/github/{source}) · [Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/{source})'
+    assert launch in [line for c in cells[:6] if c['cell_type'] == 'markdown' for line in text(c['source']).split('\n')]
+    assert next(text(c['source']) for c in cells if c['cell_type'] == 'code') == INSTALL
+
+
+INSTALL = f"""#| hide
+if {{'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'}} & {{*get_ipython().run_line_magic('env', '')}}:
+    get_ipython().run_line_magic('pip', 'install --quiet git+{GIT}')"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('there', ['COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE', ''])
+def test_the_first_cell_installs_the_package(copy, tmp_path, run, there):
+    "As on Colab and Kaggle, in an environment without it, word for word; git takes a clone of this checkout for the one on GitHub."
+    clone, home = tmp_path / 'clone', tmp_path / 'environment'
+    shutil.copytree(copy, clone, symlinks=True, ignore=shutil.ignore_patterns('_proc', '*.egg-info', '.git'))
+    for step in (['init', '-q'], ['add', '-A'], ['-c', 'user.name=a', '-c', 'user.email=a@example.org', 'commit', '-qm', 'all']):
+        assert run('git', *step, cwd=clone).returncode == 0
+    venv.create(home, with_pip=True)
+    paths = sysconfig.get_paths('venv', vars={'base': str(home), 'platbase': str(home)})
+    (Path(paths['purelib']) / 'outer.pth').write_text(sysconfig.get_paths()['purelib'] + '\n')  # the dependencies, not installed again
+    code = f'''from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_cell({INSTALL!r}).raise_error()
+from importlib.util import find_spec
+if find_spec('pet_breeds'):
+    from pet_breeds.records import read_record
+    print('installed', find_spec('pet_breeds').origin, len(read_record('published')['rows']))'''
+    environ = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE')} | {
+        'GIT_CONFIG_COUNT': '1', 'GIT_CONFIG_KEY_0': f'url.{clone.as_uri()}.insteadOf', 'GIT_CONFIG_VALUE_0': GIT,
+        'PIP_NO_INDEX': '1', 'PIP_NO_DEPS': '1', 'PIP_NO_BUILD_ISOLATION': '0'} | ({there: '1'} if there else {})
+    done = run(Path(paths['scripts']) / Path(sys.executable).name, '-c', code, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr
+    assert (f'installed {home}' in done.stdout) == bool(there), done.stdout + done.stderr
 
 
 def test_nothing_installs_a_package_of_our_name_from_a_registry(root):
     files = [*PAGES, *(root / 'nbs').glob('*.qmd'), root / 'README.md', *(root / 'pet_breeds').glob('*.py'), *(root / 'experiments').glob('*.py')]
-    bare = re.compile(r'pip install(?: -{1,2}\w+)* [\\\'"]*pet[_-]breeds(?![\w\[]| @ git)')
+    bare = re.compile(r'pip install(?: -{1,2}\w+)* [\\\'"]*pet[_-]breeds(?![\w\[]|(?:\{\w+\})? @ git)')
     assert [f.name for f in files if bare.search(f.read_text(encoding='utf-8'))] == []
 
 
@@ -252,19 +567,24 @@ def test_menus_lead_to_every_page(root):
     assert [p for p in flat if p[0].isdigit()] == [p.name for p in NUMBERED]
     for item in web['navbar']['left']: assert (root / 'nbs' / item['href']).exists(), item
     front = lambda name: yaml.safe_load((root / 'nbs' / name).read_text(encoding='utf-8').split('---')[1])
+    assert flat[:2] == ['index.ipynb', '00_data.ipynb']  # "Next" on the home page
+    assert 'citation' not in config and 'citation' not in config['format']['html']  # see `find_front_matter`
     modules = {name_of(p) for p in PAGES if '#| default_exp' in p.read_text(encoding='utf-8')}
-    listed = front('reference.qmd')['listing']['contents']
-    assert sorted(listed) == sorted(modules)
-    assert front('posts.qmd')['listing']['contents'] == [p.name for p in NUMBERED]
-    dates = {p.name: re.search(r'- date: (\S+)', text(read(p)[0]['source']))[1] for p in POSTS if p.stem != 'index'}
-    assert {n: d for n, d in dates.items() if d > date.today().isoformat()} == {}
+    reference, posts = (front(f'{name}.qmd')['listing'] for name in ('reference', 'posts'))
+    assert sorted(reference['contents']) == sorted(m for m in modules if m.startswith('lib/'))
+    words = (root / 'nbs/reference.qmd').read_text(encoding='utf-8').split('---')[2]
+    assert {m for m in modules if m not in reference['contents']} == set(re.findall(r'\]\((\d[^)]*)\)', words))
+    assert posts['contents'] == [p.name for p in NUMBERED] and posts['categories']  # tags of posts lead to this list, which no other shares
+    assert {'image', 'reading'} <= set(posts['fields'])
+    assert (reference['type'], posts['type']) == ('default', 'default')  # a table scrolls sideways on a phone
 
 
 def test_what_the_site_is_dressed_in_gets_there(site, copy):
     "nbdev hands no folder on: pictures and styles lie beside the pages."
     config = yaml.safe_load((copy / '_proc/_quarto.yml').read_text(encoding='utf-8'))
     web, html = config['website'], config['format']['html']
-    files = [web['favicon'], web['open-graph']['image'], web['twitter-card']['image'], *(t[1] for t in html['theme'].values()), *config['metadata-files']]
+    files = [web['favicon'], web['open-graph']['image'], web['twitter-card']['image'], *(f for t in html['theme'].values() for f in t[1:]), *config['metadata-files']]
+    files += [front_matter(site[p.name])['image'] for p in NUMBERED]
     assert [f for f in files if not 0 < (copy / '_proc' / f).stat().st_size < 300_000] == []
 
 
