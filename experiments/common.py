@@ -1,4 +1,4 @@
-"What the experiments share: their argument, the networks that fit the data, and how a learner is judged."
+"What the experiments share: their argument, networks that fit the data, how a learner is judged."
 import argparse
 import time
 from dataclasses import replace
@@ -21,7 +21,8 @@ def arguments(doc):
 def options_for(data, size=224) -> WalkOptions:
     "The shipped networks for the sample; for photos resnet18 and resnet50, which a CPU can train."
     s = settings({'PET_BREEDS_DATA': str(data)})
-    return s if data == 'sample' else replace(s, arch='resnet18', deep_arch='resnet50', size=size, bs=32)
+    return s if data == 'sample' else replace(s, arch='resnet18', deep_arch='resnet50',
+                                              size=size, bs=32)
 
 
 def record_name(script, data):
@@ -43,4 +44,5 @@ def judged(learn, fit):
     fit(learn)
     seconds = time.perf_counter() - started
     p = evaluate(learn)
-    return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)), seconds=round(seconds, 1))
+    return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
+                seconds=round(seconds, 1))

@@ -13,10 +13,13 @@ if __name__ == '__main__':
     def measure(recipe, seed):
         learn = learner(s, s.deep_arch, seed)
         mixed_precision(learn, recipe)
-        found = judged(learn, lambda learn: learn.fine_tune(s.n_epochs(6), freeze_epochs=s.n_epochs(3)))
+        found = judged(learn, lambda learn: learn.fine_tune(s.n_epochs(6),
+                                                            freeze_epochs=s.n_epochs(3)))
         train_loss, valid_loss, _ = learn.recorder.values[-1]
-        return found | dict(gap=round(valid_loss - train_loss, 4)) # a smaller gap would mean less overfitting
+        # a smaller gap would mean less overfitting
+        return found | dict(gap=round(valid_loss - train_loss, 4))
 
     run_experiment(record_name('precision', s.data),
-                   dict(data=data_name(s.data), arch=s.deep_arch, size=s.size, bs=s.bs, pipeline='fused'),
+                   dict(data=data_name(s.data), arch=s.deep_arch, size=s.size, bs=s.bs,
+                        pipeline='fused'),
                    [dict(recipe=r, seed=seed) for seed in SEEDS for r in recipes], measure)

@@ -4,7 +4,8 @@ from pet_breeds.records import data_name, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 
 SEEDS = 1, 2, 3
-RECIPES = { # How each is trained; all but `stock` with fused augmentation and the machine's precision
+# How each is trained; all but `stock` with fused augmentation and the machine's precision
+RECIPES = {
     'stock': lambda learn: learn.fine_tune(3),
     'same epochs, fast': lambda learn: learn.fine_tune(3),
     'head alone, fast': lambda learn: learn.fit_one_cycle(2, 2e-3),
@@ -19,5 +20,6 @@ if __name__ == '__main__':
         if recipe != 'stock': speed_up(learn)
         return judged(learn, RECIPES[recipe])
 
-    run_experiment(record_name('race', s.data), dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs),
+    run_experiment(record_name('race', s.data),
+                   dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs),
                    [dict(recipe=r, seed=seed) for seed in SEEDS for r in RECIPES], measure)

@@ -16,5 +16,6 @@ if __name__ == '__main__':
         return judged(learner(s, s.arch, seed), fit)
 
     run_experiment(record_name('rates', s.data),
-                   dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs, pipeline='fused'),
+                   dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs,
+                        pipeline='fused'),
                    [dict(recipe=r, seed=seed) for seed in SEEDS for r in RECIPES], measure)

@@ -7,7 +7,8 @@ from pet_breeds.train import train_model
 
 SEEDS = 1, 2, 3 # the sample's record has five
 RECIPES = {'plain': {}, 'mixup': dict(mixup=.4), 'label smoothing': dict(label_smoothing=.1),
-           'several views': dict(tta=True)} # these are the networks of `plain`, judged by five views of each photo
+           # these are the networks of `plain`, judged by five views of each photo
+           'several views': dict(tta=True)}
 
 if __name__ == '__main__':
     s = options_for(arguments(__doc__), size=128)
@@ -17,9 +18,11 @@ if __name__ == '__main__':
         out = cache_folder() / name / f'{recipe}-{seed}'.replace(' ', '-')
         if not out.exists():
             out.parent.mkdir(parents=True, exist_ok=True)
-            train_model(TrainOptions(data=s.data, arch=s.arch, size=s.size, bs=s.bs, seed=seed, **RECIPES[recipe]), out)
+            train_model(TrainOptions(data=s.data, arch=s.arch, size=s.size, bs=s.bs, seed=seed,
+                                     **RECIPES[recipe]), out)
         p = read_predictions(out)
-        return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)), seconds=p.metadata['seconds'])
+        return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
+                    seconds=p.metadata['seconds'])
 
     run_experiment(name, dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs),
                    [dict(recipe=r, seed=seed) for seed in SEEDS for r in RECIPES], measure)

@@ -1,4 +1,7 @@
-"Post 05: every stage of the walk, over folds and seeds, so that each photo is judged by networks that never saw it."
+"""Post 05: every stage of the walk, over folds and seeds.
+
+So each photo is judged by networks that never saw it.
+"""
 from common import arguments, judged, options_for, record_name
 from fastai.vision.all import Callback, CancelValidException, IndexSplitter, noop, set_seed
 from pet_breeds.baseline import pet_learner
@@ -6,12 +9,15 @@ from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
 from pet_breeds.loaders import fused_block
 from pet_breeds.photos import find_photos
-from pet_breeds.records import data_name, run_experiment
+from pet_breeds.records import (data_name, provenance, read_record, results_folder,
+                                run_experiment)
 from pet_breeds.resnet101_fp16 import mixed_precision
 from sklearn.model_selection import StratifiedKFold
 
-SEEDS, FOLDS, PRECISION = (1, 2, 3), 5, 'bfloat16' # the sample's record has five seeds and two folds
-STAGES = { # Network, and how it is trained; `unfreeze` repeats the epochs of `lr_find` before its own
+SIZES = {'sample': (5, 2)}  # seeds and folds; for photos 3 and 5
+PRECISION = 'bfloat16'
+# Network, and how it is trained; `unfreeze` repeats the epochs of `lr_find` before its own
+STAGES = {
     'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3)),
     'baseline': ('arch', lambda learn, n: learn.fine_tune(n(3))),
     'lr_find': ('arch', lambda learn, n: learn.fit_one_cycle(n(3), 3e-3)),
@@ -46,15 +52,20 @@ def train_fold(photos, valid, recipe, seed, s):
     learn.logger = noop
     mixed_precision(learn, PRECISION)
     learn.add_cb(NoValidation())
-    return judged(learn, lambda learn: fit(learn, s.n_epochs))
+    found = judged(learn, lambda learn: fit(learn, s.n_epochs))
+    return found | dict(hardware=provenance()['hardware'])  # a record may be completed elsewhere
 
 
 if __name__ == '__main__':
     s = options_for(arguments(__doc__), size=128)
-    photos = find_photos(get_data(s.data))[0]
-    folds = folds_of(photos, FOLDS)
-    run_experiment(record_name('stages', s.data),
-                   dict(data=data_name(s.data), arch=s.arch, deep_arch=s.deep_arch, size=s.size, bs=s.bs,
-                        precision=PRECISION, pipeline='fused', n_folds=FOLDS),
-                   [dict(recipe=r, seed=seed, fold=i) for seed in SEEDS for i in range(FOLDS) for r in STAGES],
+    photos, name = find_photos(get_data(s.data))[0], record_name('stages', s.data)
+    n_seeds, n_folds = SIZES.get(s.data, (3, 5))
+    folds = folds_of(photos, n_folds)
+    old = (results_folder() / f'{name}.json').exists() and read_record(name)['runs'] or []
+    whole = {(r['recipe'], r['seed']) for r in old if 'fold' not in r}  # as 0.1.0 recorded
+    cases = [dict(recipe=r, seed=seed, fold=i) for seed in range(1, n_seeds + 1)
+             for i in range(n_folds) for r in STAGES if (r, seed) not in whole]
+    run_experiment(name,
+                   dict(data=data_name(s.data), arch=s.arch, deep_arch=s.deep_arch, size=s.size,
+                        bs=s.bs, precision=PRECISION, pipeline='fused', n_folds=n_folds), cases,
                    lambda recipe, seed, fold: train_fold(photos, folds[fold], recipe, seed, s))

@@ -1,4 +1,4 @@
-"Post 09: how soon the first answer comes in a new process, from a model folder and from an ONNX file."
+"Post 09: how soon the first answer comes in a new process, from a model folder and an ONNX file."
 import subprocess
 import sys
 import tempfile
@@ -22,7 +22,8 @@ from pet_breeds.{module} import {load}
 from pet_breeds.predict import predict
 print(next(predict({load}(sys.argv[1]), [sys.argv[2]])))'''
 COMMAND = 'import sys; from pet_breeds.cli import app; app(["predict", *sys.argv[1:]])'
-SIDES = { # Each is run with a model and a photo, and compared with the first, the least that torch takes
+# Each is run with a model and a photo, and compared with the first, the least that torch takes
+SIDES = {
     'torch and torchvision, one pass': BARE,
     'model folder, Python': PYTHON.format(module='predict', load='load_model'),
     'ONNX file, Python': PYTHON.format(module='export', load='OnnxModel'),
@@ -46,7 +47,8 @@ def start_up(data):
         folder, file = write_models(data, Path(tmp))
 
         def side(name):
-            command = [sys.executable, '-W', 'ignore', '-c', SIDES[name], file if 'ONNX' in name else folder, photo]
+            command = [sys.executable, '-W', 'ignore', '-c', SIDES[name],
+                       file if 'ONNX' in name else folder, photo]
             return lambda: len([subprocess.run(command, capture_output=True, check=True)])
 
         rates = interleaved({name: side(name) for name in SIDES}, ROUNDS) # one answer a turn

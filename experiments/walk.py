@@ -7,4 +7,5 @@ from pet_breeds.walk import run_walk
 
 if __name__ == '__main__':
     s = options_for(arguments(__doc__))
-    with tempfile.TemporaryDirectory() as out: write_record(record_name('walk', s.data), run_walk(s, out))
+    with tempfile.TemporaryDirectory() as out:
+        write_record(record_name('walk', s.data), run_walk(s, out))
