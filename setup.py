@@ -9,7 +9,7 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=['='])
 config.read_file((here / 'settings.ini').open(encoding='utf-8'))  # unlike read(), fails if it is missing
 c = config['DEFAULT']
-extras = {name: shlex.split(c[f'{name}_requirements']) for name in ('walk', 'doctor', 'onnx', 'hub', 'log', 'app')}
+extras = {name: shlex.split(c[f'{name}_requirements']) for name in ('walk', 'doctor', 'onnx', 'weights', 'hub', 'log', 'app')}
 
 setup(
     name=c['lib_name'],
@@ -30,5 +30,5 @@ setup(
     # The pages and the recorded runs travel with the package, so that `pet_breeds walk` works when installed.
     packages=['pet_breeds', 'pet_breeds.nbs', 'pet_breeds.results'],
     package_dir={'pet_breeds.nbs': 'nbs', 'pet_breeds.results': 'results'},
-    package_data={'pet_breeds': ['py.typed', 'weights/*'], 'pet_breeds.nbs': ['0[0-4]*_*.ipynb'], 'pet_breeds.results': ['*.json']},
+    package_data={'pet_breeds': ['py.typed', 'ready/*', 'weights/*'], 'pet_breeds.nbs': ['0[0-4]*_*.ipynb'], 'pet_breeds.results': ['*.json']},
 )

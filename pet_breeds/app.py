@@ -55,7 +55,7 @@ def answer_photo(
     verdict = sure if answer['sure'] else 'Not sure: one of these'
     try:
         return verdict, top, show_evidence(model, file, answer['breed'])
-    except ValueError: # no feature maps, as in a transformer
+    except ValueError: # no feature maps, as in a transformer or an ONNX file
         return verdict, top, None
 
 def show_evidence(
@@ -64,8 +64,10 @@ def show_evidence(
     breed: str, # One of the model's breeds
 ) -> np.ndarray: # RGB, uint8, (size, size, 3); faded where nothing spoke for the breed
     "Grad-CAM, as the photo's colours."
+    if not callable(model.net): raise ValueError('an ONNX file has no parts to look into')
     size, breeds = model.metadata['size'], model.metadata['breeds']
-    square = warp_photo(read_photo(file, 3 * size // 2), size=size)
+    square = warp_photo(read_photo(file, 3 * size // 2), size=size,
+                        resize=model.metadata.get('resize', 'crop'))
     evidence = grad_cam(model.net, model.normalised(square[None]), breeds.index(breed))[..., None]
     faded = .35 * square.mean(2, keepdims=True) + .65 * 190 # pale grey
     return (evidence * square + (1 - evidence) * faded).astype(np.uint8)

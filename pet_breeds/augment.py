@@ -26,6 +26,7 @@ class AugmentParams:
     scale_at: tuple[float, float]=(.5, .5)  # Place of the final crop in the square, 0 to 1
     brightness: float=.5  # What a middle grey becomes, 0 to 1
     contrast: float=1.  # Factor of the logits; 1 changes nothing
+    stretch: float=1.  # Width of the final crop, part of its height
 
 def sample_params(
     rng: random.Random, # Source of the random numbers
@@ -37,6 +38,7 @@ def sample_params(
     p_lighting: float=.75, # Probability of each of brightness and contrast
     do_flip: bool=True, # Whether half of the images are flipped
     min_scale: float=.9, # Smallest area of the final crop, part of the square's
+    max_stretch: float=1., # Largest ratio of the sides of the final crop, at least 1
 ) -> AugmentParams: # For one training image
     """Sample as fastai's `aug_transforms` does: same names, same defaults but `min_scale`.
 
@@ -51,7 +53,8 @@ def sample_params(
         zoom=some(p_affine, 1., max_zoom, 1.), zoom_at=(u(), u()),
         scale=math.sqrt(rng.uniform(min_scale, 1.)), scale_at=(u(), u()),
         brightness=some(p_lighting, .5 * (1 - max_lighting), .5 * (1 + max_lighting), .5),
-        contrast=math.exp(some(p_lighting, -light, light, 0.)))
+        contrast=math.exp(some(p_lighting, -light, light, 0.)),
+        stretch=max_stretch ** rng.uniform(-1, 1) if max_stretch > 1 else 1.)
 
 # %% ../nbs/lib/augment.ipynb #52928cfb
 def presize(
@@ -67,10 +70,10 @@ def homography(
     large: int, # Side of the large square between the two, pixels, see `presize`
 ) -> np.ndarray: # (3, 3), maps (x, y, 1) of a final pixel to one of the square, up to a factor
     "The map that fastai's `Resize(large)` and `aug_transforms(size)` amount to."
-    crop = round(large * params.scale)
-    x, y = (int(at * (large - crop + 1)) for at in params.scale_at)
-    step = (crop - 1) / (size - 1) if size > 1 else 0.
-    cut = np.array([[step, 0, x], [0, step, y], [0, 0, 1]]) # pixels of the large square
+    sides = [round(large * params.scale * min(1, s)) for s in (params.stretch, 1 / params.stretch)]
+    x, y = (int(at * (large - n + 1)) for at, n in zip(params.scale_at, sides, strict=True))
+    across, along = ((n - 1) / (size - 1) if size > 1 else 0. for n in sides)
+    cut = np.array([[across, 0, x], [0, along, y], [0, 0, 1]]) # pixels of the large square
     unit = np.array([[2 / (large - 1), 0, -1], [0, 2 / (large - 1), -1], [0, 0, 1]])
     r = side / large
     back = np.array([[r, 0, r / 2 - .5], [0, r, r / 2 - .5], [0, 0, 1]])
@@ -104,12 +107,19 @@ def warp_photo(
     image: np.ndarray, # A decoded photo, RGB, uint8, (height, width, 3), see `read_photo`
     params: AugmentParams=AugmentParams(), # By default the middle of the photo, unchanged
     size: int=224, # Side of the final image, pixels
+    resize: str='crop', # How it becomes a square: cut out (`crop`) or distorted (`squish`)
 ) -> np.ndarray: # RGB, uint8, (size, size, 3)
-    "A square image from a photo, augmented by a single interpolation (OpenCV)."
+    """A square image from a photo, augmented by a single interpolation (OpenCV).
+
+    The names are those of fastai's `ResizeMethod`.
+    """
     height, width = image.shape[:2]
     side = min(height, width)
-    x, y = (int(at * (n - side)) for at, n in zip(params.crop, (width, height), strict=True))
-    square = image[y:y + side, x:x + side]
+    if resize == 'squish':
+        square = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    else:
+        x, y = (int(at * (n - side)) for at, n in zip(params.crop, (width, height), strict=True))
+        square = image[y:y + side, x:x + side]
     if (times := side // (8 * size)) > 1:
         side //= times
         square = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)

@@ -8,7 +8,7 @@ __all__ = ['app', 'options_from', 'walk', 'train', 'predict', 'export', 'push', 
 
 # %% ../nbs/lib/cli.ipynb #9e150734
 import csv, json, re, signal, sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
 from os.path import expanduser
@@ -33,14 +33,24 @@ class _Commands(TyperGroup):
         return super().main(args, *others, **kwargs)
 
     def invoke(self, ctx):
-        is_main = current_thread() is main_thread() # no other may handle signals
-        before = signal.signal(signal.SIGTERM, _stop) if is_main else None
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt: _fail('stopped', 130)
-        except (UserError, OSError) as e: _fail(str(e), 1)
-        finally:
-            if is_main: signal.signal(signal.SIGTERM, before)
+        with _stopped_by_signals():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt: _fail('stopped', 130)
+            except (UserError, OSError) as e: _fail(str(e), 1)
+
+@contextmanager
+def _stopped_by_signals():
+    "SIGTERM, and SIGHUP where nobody ignores it (`nohup`), stop the command."
+    hup, handlers = getattr(signal, 'SIGHUP', None), {signal.SIGTERM: _stop}
+    if hup and signal.getsignal(hup) == signal.SIG_DFL:
+        handlers[hup] = lambda *_: signal.raise_signal(signal.SIGTERM)
+    is_main = current_thread() is main_thread() # no other may handle signals
+    before = {s: signal.signal(s, h) for s, h in handlers.items() if is_main}
+    try:
+        yield
+    finally:
+        for s, handler in before.items(): signal.signal(s, handler)
 
 def _stop(signum, frame):
     "SIGTERM ends the command as Ctrl-C does, once: `timeout` sends it twice."
@@ -165,14 +175,17 @@ def _trained(folders):
 # %% ../nbs/lib/cli.ipynb #c1p00002
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help='Folder that `train` wrote, an ONNX file, '
-        'or `hub:owner/name`, also with `@revision`')],
-    photos: Annotated[list[Path], typer.Argument(help='Photos, or folders of them')],
+    photos: Annotated[list[str], typer.Argument(metavar='[MODEL] PHOTOS...', help=
+        'Photos, or folders of them. Before them a model: a folder that `train` wrote, an ONNX '
+        'file, or `hub:owner/name`, also with `@revision`; without one, the model that comes with '
+        'the package is asked')],
     as_csv: Annotated[bool, typer.Option('--csv', help='Print CSV on stdout')] = False,
     as_json: Annotated[bool, typer.Option('--json', help='Print one JSON list on stdout')] = False,
 ) -> None:
     "Name the breed on photos."
     if as_csv and as_json: raise typer.BadParameter('--csv or --json, not both')
+    model = photos.pop(0) if _is_model(photos[0]) else None
+    if not photos: raise typer.BadParameter(f'{model!r} is a model: name photos after it')
     from pet_breeds.predict import predict as answers_of
     from tqdm import tqdm
     stdout = sys.stdout # where it stays while all else goes to stderr
@@ -183,8 +196,15 @@ def predict(
         failed = printed(answers, stdout)
     if failed: raise typer.Exit(1)
 
+def _is_model(name):
+    "Whether it names a model, and not a photo or a folder of photos."
+    if name.startswith('hub:') or name.endswith('.onnx'): return True
+    return any((Path(name) / n).exists() for n in ('model.json', 'model.safetensors'))
+
 def _loaded(model):
-    "The model of a folder, of an ONNX file or of a hub."
+    "The model of a folder, of an ONNX file or of a hub; for `None` the shipped one."
+    from pet_breeds.predict import load_model
+    if model is None: return load_model()
     if model.startswith('hub:'):
         _needs('hub', 'huggingface_hub')
         from pet_breeds.hub import from_pretrained
@@ -194,7 +214,6 @@ def _loaded(model):
         _needs('onnx', 'onnxruntime')
         from pet_breeds.export import OnnxModel
         return OnnxModel(model)
-    from pet_breeds.predict import load_model
     return load_model(model)
 
 # %% ../nbs/lib/cli.ipynb #5c1c0001
@@ -262,7 +281,8 @@ def push(
 # %% ../nbs/lib/cli.ipynb #c1a00001
 @app.command('app')
 def serve_app(
-    model: _Model,
+    model: Annotated[str|None, typer.Argument(help='Folder that `train` wrote, an ONNX file or '
+        '`hub:owner/name`; by default the model that comes with the package')] = None,
     host: Annotated[str, typer.Option(
         help='Address to listen on; 0.0.0.0 lets other machines ask')] = '127.0.0.1',
     port: Annotated[int|None, typer.Option(
@@ -271,8 +291,7 @@ def serve_app(
     "Name the breed on photos, on a page in the browser."
     _needs('app', 'gradio')
     from pet_breeds.app import serve
-    from pet_breeds.predict import load_model
-    serve(load_model(model), host, port)
+    serve(_loaded(model), host, port)
 
 # %% ../nbs/lib/cli.ipynb #c1i00002
 @app.command()

@@ -46,10 +46,11 @@ def data_block(
     size: int=224, # Side of the squares that the network sees, pixels
     label: Callable=breed_name, # Label from a path
     splitter: Callable=RandomSplitter(.2, seed=42), # Splits a list of photos
+    resize: str='crop', # To a square: cut it out (`crop`) or distort it (`squish`)
 ) -> DataBlock: # Takes a list of photo paths
     "How photos become pairs of image and breed, as in the original post."
     return DataBlock(blocks=(ImageBlock(UprightImage), CategoryBlock), # in and out
                      splitter=splitter, # which photos are for validation
                      get_y=label, # what is a photo's label
-                     item_tfms=Resize(presize(size)), # each photo: made large enough
+                     item_tfms=Resize(presize(size), resize), # each photo: large enough
                      batch_tfms=aug_transforms(size=size, min_scale=.9)) # each batch

@@ -223,6 +223,7 @@ def data_loaders(
     num_workers: int=0, # Processes that load photos beside the main one
     exclude: Collection[str]=(), # Names to leave out, below the photo folder; see `read_exclusions`
     fused: bool=False, # Whether to augment in one step and many times faster, see `fused_block`
+    resize: str='crop', # How a photo becomes a square, `crop` or `squish`, see `warp_photo`
 ) -> DataLoaders: # `train` and `valid` loaders of (images, breeds); `vocab` has the breeds' names
     """From a folder to batches; says which files were left out.
 
@@ -230,6 +231,8 @@ def data_loaders(
     """
     if bs < 2: raise InvalidInput(f'bs must be at least 2 photos, batch norm needs them, got {bs}')
     if size < 1: raise InvalidInput(f'size must be at least 1 pixel, got {size}')
+    if resize not in ('crop', 'squish'):
+        raise InvalidInput(f'resize must be crop or squish, got {resize!r}')
     photos, left_out = find_photos(folder := get_data(data))
     say_left_out(left_out, root := photo_folder(folder))
     photos = without(photos, left_out, root, exclude)
@@ -241,7 +244,7 @@ def data_loaders(
                            'make bs smaller')
     items = [photos[i] for i in train + valid] # `official` leaves some photos out
     splitter = IndexSplitter(range(len(train), len(items)))
-    block = (fused_block if fused else data_block)(size, label, splitter)
+    block = (fused_block if fused else data_block)(size, label, splitter, resize)
     dls = block.dataloaders(items, bs=bs, num_workers=num_workers, path=cache_folder())
     if fused and fits_on_gpu(dls): keep_on_device(dls)
     return dls

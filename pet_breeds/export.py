@@ -16,12 +16,12 @@ from types import SimpleNamespace
 import numpy as np
 from .errors import InvalidInput, NotFound
 from .photos import photo_files
-from .predict import Model, check_metadata, load_model, photo_views
+from .predict import SQUARES, Model, check_metadata, load_model, photo_views
 from .records import atomic_path, parse_json
 
 # %% ../nbs/lib/export.ipynb #5b7f05a4
-PREPROCESSING = ('RGB bytes, (n, size, size, 3): the middle square of the upright photo, resized '
-                 'to size with antialiasing; normalisation and temperature are in the graph')
+PREPROCESSING = ('RGB bytes, (n, size, size, 3): {}, resized to size with antialiasing; '
+                 'normalisation and temperature are in the graph')
 
 def export_onnx(
     folder: str|Path, # A model folder, see `load_model`
@@ -44,7 +44,8 @@ def export_onnx(
     if precision == 'float16': proto = _float16(proto)
     if precision == 'int8': proto = _int8(proto, squares)
     outside = metadata['temperature'] / temperature
-    stated = metadata | dict(temperature=outside, preprocessing=PREPROCESSING)
+    how = PREPROCESSING.format(SQUARES[metadata['resize']])
+    stated = metadata | dict(temperature=outside, preprocessing=how)
     _strip(proto)
     onnx.helper.set_model_props(proto, {'pet_breeds': json.dumps(stated, allow_nan=False)})
     with atomic_path(file) as tmp: onnx.save(proto, tmp)

@@ -39,6 +39,7 @@ def _card_for(repo_id, file):
     if not file.is_file():
         raise NotFound(f'{str(file.parent)!r} has no README.md: say there what the model is for')
     card = file.read_bytes().replace(b'install "pet_breeds @', b'install "pet_breeds[hub] @')
+    card = card.replace(b'install "pet_breeds[weights] @', b'install "pet_breeds[hub,weights] @')
     return card.replace(b'predict FOLDER', f'predict hub:{repo_id}'.encode())
 
 # %% ../nbs/lib/hub.ipynb #b0a00026

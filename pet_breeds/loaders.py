@@ -32,11 +32,12 @@ class FusedAugment(RandTransform):
     order, split_idx = 1, None
     def __init__(self,
         size: int=224, # Side of the result, pixels
+        resize: str='crop', # How a photo becomes a square, `crop` or `squish`, see `warp_photo`
         **limits, # `max_rotate`, `max_zoom`, `max_warp`, `max_lighting` …, see `sample_params`
     ):
         if size < 1: raise InvalidInput(f'size must be at least 1 pixel, got {size}')
         super().__init__()
-        self.size, self.limits = size, limits
+        self.size, self.resize, self.limits = size, resize, limits
         sample_params(random.Random(), **limits) # a wrong name fails here, not in the first batch
 
     def before_call(self, b, split_idx):
@@ -45,7 +46,7 @@ class FusedAugment(RandTransform):
 
     def encodes(self, x:Path|Image.Image):
         image = read_photo(x, 3 * self.size // 2) if isinstance(x, Path) else np.asarray(x)
-        square = warp_photo(image, _local.params, self.size)
+        square = warp_photo(image, _local.params, self.size, self.resize)
         return TensorImage(torch.from_numpy(square).permute(2, 0, 1))
 
 # %% ../nbs/lib/loaders.ipynb #10ade201
@@ -125,10 +126,11 @@ def fused_block(
     size: int, # Side of the squares that the network sees, pixels
     label: Callable[[Path], str], # Label from a path, such as `breed_name` or `parent_label`
     splitter: Callable, # Splits photos, such as `RandomSplitter(.2, seed=42)`
+    resize: str='crop', # How a photo becomes a square, `crop` or `squish`
 ) -> DataBlock: # Takes a list of photo paths
     "How photos become pairs of image and breed, by fused augmentation."
     return DataBlock((FusedPhotoBlock, CategoryBlock), splitter=splitter, get_y=label,
-                     item_tfms=FusedAugment(size))
+                     item_tfms=FusedAugment(size, resize))
 
 # %% ../nbs/lib/loaders.ipynb #d6802091
 def warp_batch(
@@ -196,10 +198,11 @@ def keep_on_device(
     dls: DataLoaders, # Made with `fused_block`; changed in place
 ) -> None:
     "Decode all photos once and keep them, resized to squares, in the memory of the device."
-    side = presize(_augment_of(dls).size)
+    side, resize = presize(_augment_of(dls).size), _augment_of(dls).resize
     def square(path):
         image = read_photo(path, side)
-        return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), image.shape[:2]
+        shape = (side, side) if resize == 'squish' else image.shape[:2] # what is cut from it
+        return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), shape
     for i, old in enumerate(dls.loaders):
         with ThreadPool() as pool: squares = pool.map(square, old.dataset.items)
         images, sizes = zip(*squares, strict=True)

@@ -31,12 +31,12 @@ from .datasets import LABELS, data_loaders, read_exclusions
 from .distributed import distributed, is_primary, use_own_gpu
 from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Unavailable,
                                UserError)
-from .features import fit_head, timed_features, write_head
-from .learners import FreezeBatchNorm, L2Norm, bfloat16_speedup, set_normalization
+from .features import as_layer, fit_head, timed_features
+from .learners import FreezeBatchNorm, L2Norm, set_normalization
 from .loaders import fused_block
 from .networks import find_network
 from .options import TrainOptions
-from .predict import check_breeds, write_model
+from .predict import check_breeds, write_head, write_model
 from .predictions import Predictions, evaluate, write_predictions
 from .records import (check_new, check_writable, data_name, digest, new_folder, provenance,
                                 remove_leftovers)
@@ -51,8 +51,8 @@ def speed_up(
     if learn.dls.device.type == 'cuda':
         where = torch.cuda.get_device_name()
         return precision, f'{precision} with loss scaling on {where}, channels last'
-    return precision, (f'{precision}, channels last, threads: {torch.get_num_threads()}; here '
-                       f'bfloat16 trains {bfloat16_speedup():.1f} × as fast as float32 on a core')
+    why = '' if precision == 'bfloat16' else ' (no instructions for bfloat16 here)'
+    return precision, f'{precision}{why}, channels last, threads: {torch.get_num_threads()}'
 
 # %% ../nbs/lib/train.ipynb #416e3016
 def linear_probe(
@@ -68,7 +68,7 @@ def linear_probe(
     learn.model[1] = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), Flatten(), L2Norm())
     learn.opt = None # parameters change, so does their optimizer
     x, y = _head_inputs(learn, learn.dls.test_dl(learn.dls.train_ds.items, with_labels=True))
-    learn.model[1].append(_linear(fit_head(x, y, folds=3), learn.dls.device))
+    learn.model[1].append(as_layer(fit_head(x, y, folds=3)).to(learn.dls.device))
     if not epochs: return
     learn.unfreeze()
     with learn.added_cbs(FreezeBatchNorm()): learn.fit_one_cycle(epochs, lr_max)
@@ -79,17 +79,6 @@ def _head_inputs(learn, loader):
         x, y = learn.get_preds(dl=loader, act=noop)
     return x.numpy(), y.numpy()
 
-def _linear(head, device):
-    "scikit-learn's logistic regression as a layer."
-    weights, bias = head[-1].coef_, head[-1].intercept_
-    if len(bias) == 1: # of two breeds scikit-learn keeps the second
-        weights, bias = np.vstack([0 * weights, weights]), np.append(0, bias)
-    layer = torch.nn.Linear(weights.shape[1], len(bias))
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weights))
-        layer.bias.copy_(torch.from_numpy(bias))
-    return layer.to(device)
-
 # %% ../nbs/lib/train.ipynb #09038ffc
 def train_frozen(
     data: str|Path='sample', # See `get_data`
@@ -98,32 +87,33 @@ def train_frozen(
     split: str='random', # `random`, `stratified` or `official`, see `split_photos`; seed 42
     label: Callable[[Path], str]=breed_name, # Label from a path; `parent_label`: a folder per breed
     seed: int=42, # Seed of the cross-validation that chooses C; the split keeps its own
-    head_file: str|Path|None=None, # Where to keep the head, see `write_head`; not by default
     exclude: Collection[str]=(), # Names to leave out, see `read_exclusions`
-) -> Predictions: # For the validation photos
+    resize: str='crop', # How a photo becomes a square, `crop` or `squish`
+) -> tuple[torch.nn.Linear, Predictions]: # The head; what it says of the validation photos
     """Fit a head on the training photos' features and predict the validation photos.
 
-    `metadata` has the seconds for features, as long as they took when they were computed, and for
-    the fit. Raises what `data_loaders` and `frozen_features` raise.
+    The head is for features of length one. `metadata` has the seconds for features, as long as
+    they took when they were computed, and for the fit. Raises what `data_loaders` and
+    `frozen_features` raise.
     """
-    dls = data_loaders(data, size, 2, split, label, exclude=exclude)
+    dls = data_loaders(data, size, 2, split, label, exclude=exclude, resize=resize)
     _check_breeds(dls.vocab)
     train, valid = (list(ds.items) for ds in (dls.train_ds, dls.valid_ds))
     items = sorted(train + valid) # so that every split finds the same features on the disk
-    x, how = timed_features(items, arch, size)
+    x, how = timed_features(items, arch, size, resize=resize)
     row = {p: i for i, p in enumerate(items)}
     started = time.perf_counter()
     head = fit_head(x[[row[p] for p in train]], [label(p) for p in train], seed=seed)
     seconds = how['feature_seconds'] + time.perf_counter() - started
-    if head_file: write_head(head, head_file)
     probs = np.float32(head.predict_proba(x[[row[p] for p in valid]]))
     breeds = list(map(str, head.classes_))
     truth = np.array([breeds.index(label(p)) for p in valid])
     metadata = provenance(seed) | how | dict(
-        arch=arch, size=size, split=split, data=data_name(data), seconds=round(seconds, 1),
+        arch=arch, size=size, resize=resize, split=split, data=data_name(data),
+        seconds=round(seconds, 1),
         photos=len(items), breeds=breeds, C=head[-1].C, photos_sha256=_digests(dls),
         schedule='frozen features, logistic regression')
-    return _named(train, valid, breeds, truth, probs, metadata)
+    return as_layer(head), _named(train, valid, breeds, truth, probs, metadata)
 
 def _check_breeds(breeds):
     "Refuse breeds that could not be written, or not be read again."
@@ -314,7 +304,7 @@ class _MixUp(MixUp):
 def _photos(options):
     "How `data_loaders` and `train_frozen` find the photos and their breeds."
     o = options
-    return dict(split=o.split, label=LABELS[o.label],
+    return dict(split=o.split, label=LABELS[o.label], resize=o.resize,
                 exclude=read_exclusions(_expanded(o.exclude)) if o.exclude else ())
 
 def _stated(options):
@@ -337,7 +327,7 @@ def _as_asked(dls, options, size):
     "Loaders of the same photos, with images as `predict` makes them."
     train, valid = (list(dl.dataset.items) for dl in dls.loaders)
     splitter = IndexSplitter(range(len(train), len(train) + len(valid)))
-    block = fused_block(size, _photos(options)['label'], splitter)
+    block = fused_block(size, _photos(options)['label'], splitter, options.resize)
     asked = block.dataloaders(train + valid, bs=options.bs, num_workers=0)
     set_normalization(asked, options.arch)
     return asked
@@ -346,10 +336,12 @@ def _write_frozen(options, out):
     "The folder of a training that trains no network."
     if not is_primary(): return
     o = options
+    print(f'{o.arch}, frozen: its features of each photo, and a logistic regression on them')
     with new_folder(out) as tmp:
-        predictions = train_frozen(o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed,
-                                   head_file=tmp / 'model.safetensors', **_photos(o))
+        head, predictions = train_frozen(
+            o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, **_photos(o))
         predictions.metadata['mean_class_accuracy'] = predictions.mean_class_accuracy()
+        write_head(head, predictions, tmp)
         write_predictions(predictions, tmp)
 
 # %% ../nbs/lib/train.ipynb #t7a00016
@@ -415,7 +407,8 @@ def _end(processes):
 
 def _begin(threads, on_stderr):
     "How a process beside others behaves."
-    signal.signal(signal.SIGINT, signal.SIG_IGN) # the first process ends this one
+    for s in ('SIGINT', 'SIGHUP'): # the first process ends this one
+        if hasattr(signal, s): signal.signal(signal.Signals[s], signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)

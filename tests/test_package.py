@@ -40,7 +40,7 @@ def dist(tmp_path_factory, copy):
 
 def test_contents(dist):
     wheel = zipfile.ZipFile(next(dist.glob('*.whl'))).namelist()
-    assert {'pet_breeds/py.typed', 'pet_breeds/weights/pet_resnet10.safetensors', 'pet_breeds/nbs/00_data.ipynb', 'pet_breeds/cli.py'} <= set(wheel)
+    assert {'pet_breeds/py.typed', 'pet_breeds/ready/model.safetensors', 'pet_breeds/weights/pet_resnet10.safetensors', 'pet_breeds/nbs/00_data.ipynb', 'pet_breeds/cli.py'} <= set(wheel)
     sdist = tarfile.open(next(dist.glob('*.tar.gz'))).getnames()
     assert any(n.endswith('/settings.ini') for n in sdist)
     assert not [n for n in [*wheel, *sdist] if n.endswith(('.pth', '.pkl', '.jpg'))]
