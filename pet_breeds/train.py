@@ -99,6 +99,7 @@ def train_frozen(
     dls = data_loaders(data, size, 2, split, label, exclude=exclude, resize=resize)
     _check_breeds(dls.vocab)
     train, valid = (list(ds.items) for ds in (dls.train_ds, dls.valid_ds))
+    print(f'{arch}, frozen: its features of each photo, and a logistic regression on them')
     items = sorted(train + valid) # so that every split finds the same features on the disk
     x, how = timed_features(items, arch, size, resize=resize)
     row = {p: i for i, p in enumerate(items)}
@@ -336,7 +337,6 @@ def _write_frozen(options, out):
     "The folder of a training that trains no network."
     if not is_primary(): return
     o = options
-    print(f'{o.arch}, frozen: its features of each photo, and a logistic regression on them')
     with new_folder(out) as tmp:
         head, predictions = train_frozen(
             o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, **_photos(o))

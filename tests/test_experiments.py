@@ -21,8 +21,9 @@ BREEDS, PHOTOS = 6, 10  # of the sample, for the small runs
 def records_of(script):
     "The records whose name begins as the script says."
     code = (FOLDER / f'{script}.py').read_text(encoding='utf-8')
-    name = re.search(r'''(?:record_name|write_record|run_experiment)\((?:record_name\()?f?['"]([\w-]+)''', code)[1].strip('-')
-    return [r for r in RECORDS if r == name or r.startswith(f'{name}-')]
+    name = re.search(r'''(?:record_name|write_record|run_experiment)\((?:record_name\()?f?['"]([\w-]+)''', code)
+    name = name[1].strip('-') if name else ''
+    return [r for r in RECORDS if name and (r == name or r.startswith(f'{name}-'))]
 
 
 def test_each_record_has_its_script():
