@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from html import escape
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -188,7 +188,8 @@ def serve(
     port: int|None=None, # By default the first free one from 7860 on
 ) -> None:
     "Show the page until Ctrl-C or SIGTERM. Raises `IOFailure` if it cannot listen there."
-    signal.signal(signal.SIGTERM, signal.default_int_handler) # the uploads go then too
+    if current_thread() is main_thread(): # the uploads go then too
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _listening(host, port) as server, upload_folder() as folder:
         page = gate(make_page(model), host, folder)
         name = 'localhost' if host in _ANY else f'[{host}]' if ':' in host else host

@@ -158,7 +158,9 @@ def _wandb():
     class Restoring(WandbCallback):
         def before_fit(self):
             kept = random_states(self.learn)
+            self.learn.gather_args = dict # our options are logged; fastai 2.8.12 fails at its own
             super().before_fit()
+            del self.learn.gather_args
             set_random_states(self.learn, kept)
     return Restoring(log_preds=False)
 
