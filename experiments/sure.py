@@ -20,7 +20,10 @@ def promise(x, y, train, valid):
     "How many of the validation photos may be answered with at most so many wrong."
     head = fit_head(x[train], y[train])
     probs, truth = head.predict_proba(x[valid]), np.searchsorted(head.classes_, y[valid])
-    calibrated, temperatures = cross_fit(probs, truth)
+    try:
+        calibrated, temperatures = cross_fit(probs, truth)
+    except ValueError:  # too few errors to fit one
+        calibrated, temperatures = probs, [1., 1.]
     row = dict(wrong=int((probs.argmax(1) != truth).sum()), total=len(valid), C=head[-1].C,
                temperatures=temperatures, promised=PROMISED, threshold=None)
     for when, p in (('before', probs), ('after', calibrated)):
