@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import arguments, record_name
-from pet_breeds.augment import AugmentParams, warp_photo
+from pet_breeds.augment import warp_photo
 from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
 from pet_breeds.features import fit_head, pretrained_body, timed_features
@@ -24,16 +24,20 @@ RECIPES = {'crop': ('plain', 'crop'), 'squish': ('plain', 'squish'),  # trained 
 
 
 def stretched(photos, bs=64):
-    "Features of training photos, each stretched by a random ratio of its sides, up to 4:3."
-    body, rng, rows = (pretrained_body(ARCH, SIZE).to(memory_format=torch.channels_last),
-                       random.Random(42), [])
+    "Features of square photos, each cut to sides of a random ratio, up to 4:3, and squished."
+    body = pretrained_body(ARCH, SIZE).to(memory_format=torch.channels_last)
+    rng, rows = random.Random(42), []
     ratios = [STRETCH ** rng.uniform(-1, 1) for _ in photos]
     def square(photo, ratio):
-        return warp_photo(read_photo(photo), AugmentParams(stretch=ratio), SIZE)
+        image = read_photo(photo)
+        n, less = len(image), round(len(image) * min(ratio, 1 / ratio))
+        part = slice((n - less) // 2, (n + less) // 2)
+        return warp_photo(image[part] if ratio > 1 else image[:, part], size=SIZE, resize='squish')
     with ThreadPool() as pool, torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
         for i in range(0, len(photos), bs):
-            x = np.stack(pool.starmap(square, zip(photos[i:i + bs], ratios[i:i + bs], strict=True)))
-            rows.append(body(torch.from_numpy(x).permute(0, 3, 1, 2) / 255).float())
+            pairs = zip(photos[i:i + bs], ratios[i:i + bs], strict=True)
+            x = torch.from_numpy(np.stack(pool.starmap(square, pairs)))
+            rows.append(body(x.permute(0, 3, 1, 2) / 255).float())
     return torch.cat(rows).numpy()
 
 

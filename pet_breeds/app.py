@@ -100,6 +100,7 @@ def make_app(
                   api_visibility='private')
     return app.queue(max_size=20)
 
+# %% ../nbs/lib/app.ipynb #b52a0c5d
 def _photo_field():
     field = gr.Image(label='Photo', type='filepath', sources='upload', elem_classes='large',
                      alt_text='The photo you chose',
@@ -154,6 +155,7 @@ def _refusal(scope, host, folder):
         return 404
     return 0
 
+# %% ../nbs/lib/app.ipynb #0ca37cb7
 def _is_here(asked, host):
     "Whether the header `Host` is a name of this computer, as far as it listens on `host`."
     try:
@@ -207,6 +209,7 @@ def _listening(host, port):
     raise IOFailure(f'cannot listen on {host!r}, port {port or "any"} ({error}): '
                     'give another --host or --port') from error
 
+# %% ../nbs/lib/app.ipynb #27476f8b
 @contextmanager
 def upload_folder() -> Iterator[str]: # The folder
     "Where Gradio writes in the block; files are deleted when they are older than `KEPT`."

@@ -26,7 +26,6 @@ class AugmentParams:
     scale_at: tuple[float, float]=(.5, .5)  # Place of the final crop in the square, 0 to 1
     brightness: float=.5  # What a middle grey becomes, 0 to 1
     contrast: float=1.  # Factor of the logits; 1 changes nothing
-    stretch: float=1.  # Width of the final crop, part of its height
 
 def sample_params(
     rng: random.Random, # Source of the random numbers
@@ -38,7 +37,6 @@ def sample_params(
     p_lighting: float=.75, # Probability of each of brightness and contrast
     do_flip: bool=True, # Whether half of the images are flipped
     min_scale: float=.9, # Smallest area of the final crop, part of the square's
-    max_stretch: float=1., # Largest ratio of the sides of the final crop, at least 1
 ) -> AugmentParams: # For one training image
     """Sample as fastai's `aug_transforms` does: same names, same defaults but `min_scale`.
 
@@ -53,8 +51,7 @@ def sample_params(
         zoom=some(p_affine, 1., max_zoom, 1.), zoom_at=(u(), u()),
         scale=math.sqrt(rng.uniform(min_scale, 1.)), scale_at=(u(), u()),
         brightness=some(p_lighting, .5 * (1 - max_lighting), .5 * (1 + max_lighting), .5),
-        contrast=math.exp(some(p_lighting, -light, light, 0.)),
-        stretch=max_stretch ** rng.uniform(-1, 1) if max_stretch > 1 else 1.)
+        contrast=math.exp(some(p_lighting, -light, light, 0.)))
 
 # %% ../nbs/lib/augment.ipynb #52928cfb
 def presize(
@@ -70,10 +67,10 @@ def homography(
     large: int, # Side of the large square between the two, pixels, see `presize`
 ) -> np.ndarray: # (3, 3), maps (x, y, 1) of a final pixel to one of the square, up to a factor
     "The map that fastai's `Resize(large)` and `aug_transforms(size)` amount to."
-    sides = [round(large * params.scale * min(1, s)) for s in (params.stretch, 1 / params.stretch)]
-    x, y = (int(at * (large - n + 1)) for at, n in zip(params.scale_at, sides, strict=True))
-    across, along = ((n - 1) / (size - 1) if size > 1 else 0. for n in sides)
-    cut = np.array([[across, 0, x], [0, along, y], [0, 0, 1]]) # pixels of the large square
+    crop = round(large * params.scale)
+    x, y = (int(at * (large - crop + 1)) for at in params.scale_at)
+    step = (crop - 1) / (size - 1) if size > 1 else 0.
+    cut = np.array([[step, 0, x], [0, step, y], [0, 0, 1]]) # pixels of the large square
     unit = np.array([[2 / (large - 1), 0, -1], [0, 2 / (large - 1), -1], [0, 0, 1]])
     r = side / large
     back = np.array([[r, 0, r / 2 - .5], [0, r, r / 2 - .5], [0, 0, 1]])

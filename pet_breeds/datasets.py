@@ -91,6 +91,7 @@ def _made_split(root, photos):
             'photos of all into one')
     return ''
 
+# %% ../nbs/lib/datasets.ipynb #3ed23734
 def _strays(root, photos, labels):
     "With a folder per breed, photos in a folder that also holds folders of photos."
     if any(breed != p.parent.name for p, breed in zip(photos, labels, strict=True)): return ''
@@ -142,6 +143,7 @@ def split_photos(
     if why := _single([labels[i] for i in train]): raise InvalidInput(f'photos to train on: {why}')
     return list(map(int, train)), list(map(int, valid))
 
+# %% ../nbs/lib/datasets.ipynb #73637c38
 def _stratified(labels, valid_fraction, seed):
     if rare := sorted(b for b, n in Counter(labels).items() if n < 2):
         raise InvalidInput('a stratified split needs two photos of each breed; '

@@ -59,6 +59,7 @@ KINDS = { # What is looked for, and why it matters; in the order of the report
 EXCLUDED = ('not a photo', 'unreadable', 'truncated', 'no label', 'two labels',
             'duplicate') # What `write_exclusions` leaves out by default
 
+# %% ../nbs/lib/doctor.ipynb #87675cc8
 class Finding(NamedTuple):
     "What is wrong with one file."
     file: str  # Name below the photo folder, with `/`
@@ -462,6 +463,7 @@ def examine(
     found.sort(key=place)
     return Report(root, len(names), found, notes)
 
+# %% ../nbs/lib/doctor.ipynb #b4ccd443
 def _check_asked(near, split, labels, arch):
     "Refuse before the work what cannot be."
     if not 0 <= near <= 16: raise InvalidInput(f'near must be 0 to 16 of the 64 bits, got {near}')

@@ -85,6 +85,7 @@ def download(
         for scheme in ('http://', 'https://'): session.mount(scheme, HTTPAdapter(max_retries=retry))
         while not _receive(session, url, file, timeout, most): pass
 
+# %% ../nbs/lib/download.ipynb #ca80ccdd
 def _receive(session, url, file, timeout, most):
     "One request for what is missing; False if it broke off but brought something."
     have = file.stat().st_size if file.exists() else 0
@@ -104,6 +105,7 @@ def _receive(session, url, file, timeout, most):
                                                   'already: delete that to begin anew')
     return True
 
+# %% ../nbs/lib/download.ipynb #b1865f2d
 def _append(response, file, start, most):
     "Write what is new, up to `most`; gives the size of the file that the server has sent."
     got, rest = start, int(response.headers.get('Content-Length', 0))

@@ -157,6 +157,7 @@ class OnnxModel(Model):
         raise InvalidInput(f'the ONNX file gave {found.shape} numbers for {len(images)} images: '
                            'export it anew')
 
+# %% ../nbs/lib/export.ipynb #e310fc6d
 def _one_line(error): return ' '.join(str(error).split())[:200]
 
 def _session(data):

@@ -85,7 +85,8 @@ def timed_features(
     for name, value in (('photos', len(photos)), ('size', size), ('bs', bs)):
         if value < 1: raise InvalidInput(f'{name}: at least 1 is needed, got {value}')
     precision, body = _precision(precision), pretrained_body(arch, size)
-    file = _cache_file(photos, body, arch, size, resize, precision, str(default_device()))
+    weights = weights_digest(body[1])
+    file = _cache_file(photos, weights, arch, size, resize, precision, str(default_device()))
     kept = None if fresh else _read_cache(file)
     if kept is None:
         started = time.perf_counter()
@@ -98,7 +99,7 @@ def timed_features(
                   f'({e.strerror or e}); set XDG_CACHE_HOME to a folder that can')
     x, seconds = kept
     return x, dict(precision=precision, weights=body.source, feature_seconds=round(seconds, 2),
-                   backbone_sha256=weights_digest(body[1].cpu()))
+                   backbone_sha256=weights)
 
 # %% ../nbs/lib/features.ipynb #560d0001
 def _precision(precision):
@@ -125,20 +126,18 @@ def _compute(body, photos, size, bs, precision, resize):
     return torch.cat(rows).numpy()
 
 # %% ../nbs/lib/features.ipynb #8038a662
-def _cache_file(photos, body, *how):
+def _cache_file(photos, weights, *how):
     "Named by the digest of all that the features depend on."
-    digests = b''.join(hashlib.sha256(part).digest() for part in _parts(photos, body, how))
+    digests = b''.join(hashlib.sha256(part).digest() for part in _parts(photos, weights, how))
     return cache_folder() / 'features' / f'{how[0]}-{hashlib.sha256(digests).hexdigest()[:20]}.npz'
 
-def _parts(photos, body, how) -> Iterator[bytes]:
+def _parts(photos, weights, how) -> Iterator[bytes]:
     "All that the features depend on."
-    yield repr(how).encode()
+    yield repr((weights, *how)).encode()
     for package in ('torch', 'torchvision', 'timm', 'pillow', 'simplejpeg'):
         yield version(package).encode()
     for module in ('features', 'networks', 'photos', 'augment'):
         yield (files('pet_breeds') / f'{module}.py').read_bytes()
-    for name, value in body.state_dict().items():
-        yield name.encode() + value.cpu().contiguous().numpy().tobytes()
     for photo in photos: yield file_bytes(photo)
 
 def _read_cache(file):

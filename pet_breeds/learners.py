@@ -105,8 +105,8 @@ def best_precision(
 ) -> str: # `float16`, `bfloat16` or `float32`
     """The precision for matrix products: on a CPU bfloat16 if it has instructions for it.
 
-    AVX-512 BF16 makes training 1.3 to 3 times as fast; without, bfloat16 is slower. Asking the
-    processor, not a clock, gives the same answer, and so the same weights, however busy it is.
+    Asking the processor, not a clock, gives the same answer, and so the same weights, however
+    busy it is.
     """
     kind = torch.device(device).type
     if kind == 'cuda': return 'float16'

@@ -101,6 +101,7 @@ class PhotoLoader(TfmdDL):
         x = np.stack([np.moveaxis(o.numpy(), 0, -1) for o in x]) # channels last
         return (torch.from_numpy(x).permute(0, 3, 1, 2), *map(fa_collate, y))
 
+# %% ../nbs/lib/loaders.ipynb #d8781fa7
 def _is_cuda(device): return device is not None and device.type == 'cuda'
 
 # %% ../nbs/lib/loaders.ipynb #10ade302

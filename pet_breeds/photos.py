@@ -51,6 +51,7 @@ def file_bytes(
     except OSError as e:
         raise IOFailure(f'{str(path)!r}: cannot be read ({e.strerror})') from e
 
+# %% ../nbs/lib/photos.ipynb #c9be1d58
 def open_image(
     data: bytes, # Content of a photo's file
 ) -> Image.Image: # Not decoded yet; use it in a `with` statement
@@ -71,6 +72,7 @@ def open_image(
 _SCAN, _END = b'\xff\xda', b'\xff\xd9'
 _MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]') # all but stuffed bytes, fill bytes and restarts
 
+# %% ../nbs/lib/photos.ipynb #7b605a19
 def _count_scans(data):
     "The scans of a JPEG, up to its end marker (ITU-T T.81, annex B)."
     at, scans = 2, 0
@@ -213,6 +215,7 @@ def _beside(images):
     holding = [f for f in others if any(map(_is_named, _below(Path(top, f))))]
     return [Path(top, n) for n in sorted(filter(_is_named, names)) + sorted(holding)]
 
+# %% ../nbs/lib/photos.ipynb #4722f203
 def _below(folder):
     for _, _, names in os.walk(folder): yield from names
 
@@ -274,6 +277,7 @@ def say_left_out(
     "Say what is left out: a line for each reason, with the first names."
     for line in _lines(left_out, root): print(printable(line), file=to)
 
+# %% ../nbs/lib/photos.ipynb #6c7476de
 def _lines(left_out, root):
     alike: dict[str, list[Path]] = {}
     for f, why in left_out.items(): alike.setdefault(why.partition(' (')[0], []).append(f)

@@ -65,6 +65,7 @@ def write_head(
     network = find_network(predictions.metadata['arch'])
     _describe(predictions, folder, head='frozen', mean=list(network.mean), std=list(network.std))
 
+# %% ../nbs/lib/predict.ipynb #f15b65e2
 def _describe(predictions, folder, **how):
     "Complete the metadata of a model whose weights are written, and write the card."
     temperature, threshold = _calibration(predictions.probs, predictions.truth)
@@ -218,6 +219,7 @@ def check_breeds(
         if (other := seen.setdefault(unicodedata.normalize('NFC', b).strip(), b)) is not b:
             raise InvalidInput(f'{where}: the breeds {other!a} and {b!a} look the same: rename one')
 
+# %% ../nbs/lib/predict.ipynb #0e15715f
 _FITS = dict(
     arch=_text, head=lambda v: v in ('frozen', 'probe', 'fastai'), weights_sha256=_text,
     breeds=lambda v: _list(v, 2, 10_000, _text), size=lambda v: type(v) is int and 1 <= v <= 2048,
@@ -359,6 +361,7 @@ def load_model(
                            f'{str(e).splitlines()[-1].strip()}') from e
     return Model(net.eval().to(memory_format=torch.channels_last), metadata) # images lie so: faster
 
+# %% ../nbs/lib/predict.ipynb #7f4f6632
 def _backbone(metadata):
     "The weights that a head was fitted to, from where the architecture's weights are."
     if metadata['head'] != 'frozen': return {}

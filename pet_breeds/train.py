@@ -116,6 +116,7 @@ def train_frozen(
         schedule='frozen features, logistic regression')
     return as_layer(head), _named(train, valid, breeds, truth, probs, metadata)
 
+# %% ../nbs/lib/train.ipynb #bbcc5bf0
 def _check_breeds(breeds):
     "Refuse breeds that could not be written, or not be read again."
     check_breeds(list(breeds))
@@ -200,6 +201,7 @@ def train_model(
             if is_primary(): _write(learn, predictions, folder, checkpoint)
     return folder
 
+# %% ../nbs/lib/train.ipynb #6501bee0
 def _expanded(out):
     "A shell leaves `~` as it is in `--out=~/model`."
     try:
@@ -407,6 +409,7 @@ def _end(processes):
         p.join(10)
         p.kill()
 
+# %% ../nbs/lib/train.ipynb #405f7d61
 def _begin(threads, on_stderr):
     "How a process beside others behaves."
     for s in ('SIGINT', 'SIGHUP'): # the first process ends this one

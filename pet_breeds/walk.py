@@ -86,6 +86,7 @@ def execute(
         atomic_write(out / f'{page.stem}.html', as_html(nb, page.stem))
     if _is_stopped(client): raise KeyboardInterrupt
 
+# %% ../nbs/lib/walk.ipynb #d3968ef0
 @contextmanager
 def _handlers_kept():
     "Whoever handles Ctrl-C and SIGTERM does so again after the block."
@@ -197,6 +198,7 @@ def run_walk(
         finally: _write_index(out)
     return json.loads(results.read_text(encoding='utf-8'))
 
+# %% ../nbs/lib/walk.ipynb #239011c7
 def _execute_all(notebooks, out, environ):
     started = time.perf_counter()
     for page in notebooks:
