@@ -11,11 +11,16 @@ from pet_breeds.predictions import evaluate
 from pet_breeds.records import data_name
 
 
-def arguments(doc):
+def parser(doc):
     "`--data`: `sample` by default, `pets`, or a folder of photos."
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument('--data', default='sample', help='`sample`, `pets`, or a folder of photos')
-    return parser.parse_args().data
+    return parser
+
+
+def arguments(doc):
+    "What `--data` names."
+    return parser(doc).parse_args().data
 
 
 def options_for(data, size=224) -> WalkOptions:

@@ -1,33 +1,40 @@
-"""Post 05: every stage of the walk, over folds and seeds.
+"""Posts 01 to 05: every stage of the walk, over seeds.
 
-So each photo is judged by networks that never saw it.
+The sample and small sets in folds, so that each photo is judged by networks that never saw it;
+large sets on the split of the walk, at 224 px.
 """
-from common import arguments, judged, options_for, record_name
-from fastai.vision.all import Callback, CancelValidException, IndexSplitter, noop, set_seed
+import time
+from collections import Counter
+from dataclasses import replace
+
+from common import arguments, options_for, record_name
+from fastai.vision.all import (Callback, CancelValidException, IndexSplitter, RandomSplitter,
+                               set_seed)
 from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
 from pet_breeds.loaders import fused_block
 from pet_breeds.photos import find_photos
+from pet_breeds.predictions import evaluate
 from pet_breeds.records import (data_name, provenance, read_record, results_folder,
                                 run_experiment)
 from pet_breeds.resnet101_fp16 import mixed_precision
 from sklearn.model_selection import StratifiedKFold
 
-SIZES = {'sample': (5, 2)}  # seeds and folds; for photos 3 and 5
+LARGE = 2000  # photos; so many have a validation part that tells stages apart without folds
 PRECISION = 'bfloat16'
 # Network, and how it is trained; `unfreeze` repeats the epochs of `lr_find` before its own
 STAGES = {
-    'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3)),
     'baseline': ('arch', lambda learn, n: learn.fine_tune(n(3))),
     'lr_find': ('arch', lambda learn, n: learn.fit_one_cycle(n(3), 3e-3)),
     'unfreeze': ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3), learn.unfreeze(),
                                            learn.fit_one_cycle(n(6), lr_max=slice(1e-6, 1e-4)))),
-    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
-    # controls with as many epochs: for `unfreeze`, and for `deeper`
+    # controls with as many epochs: of `unfreeze`, of `deeper`, and the head alone of `baseline`
     'lr_find, longer': ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3),
                                                   learn.fit_one_cycle(n(6), 1e-4))),
-    'baseline, longer': ('arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3)))}
+    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
+    'baseline, longer': ('arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
+    'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3))}
 
 
 class NoValidation(Callback):
@@ -37,29 +44,51 @@ class NoValidation(Callback):
 
 
 def folds_of(photos, n_folds):
-    "For each fold the indices of its photos, the same for every seed of training."
+    """For each fold the indices of its photos, the same for every seed of training.
+
+    One fold is the validation part of the walk.
+    """
+    if n_folds == 1: return [list(RandomSplitter(.2, seed=42)(photos)[1])]
     labels = [breed_name(p) for p in photos]
     splits = StratifiedKFold(n_folds, shuffle=True, random_state=42).split(photos, labels)
     return [valid.tolist() for _, valid in splits]
 
 
-def train_fold(photos, valid, recipe, seed, s):
-    "Train a stage on the other photos, judge these."
+def train_fold(photos, valid, recipe, seed, s, curves=False):
+    "Train a stage on the other photos, judge these; with the curves of its epochs, if asked."
     set_seed(seed, reproducible=True)
     block = fused_block(s.size, breed_name, IndexSplitter(valid))
     which, fit = STAGES[recipe]
     learn = pet_learner(block.dataloaders(photos, bs=s.bs, num_workers=0), getattr(s, which))
-    learn.logger = noop
     mixed_precision(learn, PRECISION)
-    learn.add_cb(NoValidation())
-    found = judged(learn, lambda learn: fit(learn, s.n_epochs))
-    return found | dict(hardware=provenance()['hardware'])  # a record may be completed elsewhere
+    rows = []
+    learn.logger = rows.append
+    if not curves: learn.add_cb(NoValidation())
+    started = time.perf_counter()
+    fit(learn, s.n_epochs)
+    seconds = time.perf_counter() - started
+    p = evaluate(learn)
+    found = dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
+                 seconds=round(seconds, 1),
+                 hardware=provenance()['hardware'])  # a record may be completed elsewhere
+    if curves: found |= dict(curve=[[round(float(v), 4) for v in r[1:4]] for r in rows],
+                             confused=confused(p))
+    return found
+
+
+def confused(p):
+    "True breed, predicted breed and how often, the most frequent first."
+    pairs = Counter((p.breeds[t], p.breeds[q])
+                    for t, q in zip(p.truth, p.predicted, strict=True) if t != q)
+    return [[a, b, n] for (a, b), n in pairs.most_common() if n > 1]
 
 
 if __name__ == '__main__':
     s = options_for(arguments(__doc__), size=128)
     photos, name = find_photos(get_data(s.data))[0], record_name('stages', s.data)
-    n_seeds, n_folds = SIZES.get(s.data, (3, 5))
+    large = len(photos) > LARGE
+    if large: s = replace(s, size=224, bs=64)
+    n_seeds, n_folds = (5, 2) if s.data == 'sample' else (3, 1 if large else 5)
     folds = folds_of(photos, n_folds)
     old = (results_folder() / f'{name}.json').exists() and read_record(name)['runs'] or []
     whole = {(r['recipe'], r['seed']) for r in old if 'fold' not in r}  # as 0.1.0 recorded
@@ -68,4 +97,5 @@ if __name__ == '__main__':
     run_experiment(name,
                    dict(data=data_name(s.data), arch=s.arch, deep_arch=s.deep_arch, size=s.size,
                         bs=s.bs, precision=PRECISION, pipeline='fused', n_folds=n_folds), cases,
-                   lambda recipe, seed, fold: train_fold(photos, folds[fold], recipe, seed, s))
+                   lambda recipe, seed, fold: train_fold(photos, folds[fold], recipe, seed, s,
+                                                         curves=large))
