@@ -9,7 +9,7 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=['='])
 config.read_file((here / 'settings.ini').open(encoding='utf-8'))  # unlike read(), fails if it is missing
 c = config['DEFAULT']
-extras = {name: shlex.split(c[f'{name}_requirements']) for name in ('walk', 'doctor', 'onnx', 'weights', 'hub', 'log', 'app')}
+extras = {name: shlex.split(c[f'{name}_requirements']) for name in ('walk', 'doctor', 'onnx', 'weights', 'hub', 'log', 'app', 'phone')}
 
 setup(
     name=c['lib_name'],

@@ -426,7 +426,7 @@ _MISSING = "{} are not looked for: pip install 'pet_breeds[doctor]'"
 
 def examine(
     folder: str|Path, # Folder of photos, or one that has `images/`, with all folders in it
-    label: Callable[[Path], str]|None=None, # Label from a path; by default `breed_name`
+    label: str|Callable[[Path], str]|None=None, # See `label_of`; by default recognised
     split: str|None=None, # Look for its leaks: `random`, `stratified` or `official`
     valid_fraction: float=.2, # Part of the photos for validation
     seed: int=42, # Seed of the split
@@ -446,10 +446,10 @@ def examine(
     (root, names), hashing = list_files(folder), bool(find_spec('imagehash'))
     kwargs = dict(processes=processes, min_side=min_side, hashing=hashing)
     with closing(check_files(root, names, **kwargs)) as coming:
-        from pet_breeds.data import breed_name # slow; the processes are at work meanwhile
+        from pet_breeds.datasets import label_of # slow; the processes are at work meanwhile
         checks = list(coming)
     readable = [c.name for c in checks if c.digest]
-    given, found, notes = check_names(root, readable, label or breed_name)
+    given, found, notes = check_names(root, readable, label_of(label, folder))
     found += [Finding(c.name, *problem) for c in checks for problem in c.problems]
     found += (copies := find_duplicates(checks, given, near))
     from pet_breeds.datasets import refusals

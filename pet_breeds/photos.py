@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['READ', 'FORMATS', 'MAX_BYTES', 'MAX_PIXELS', 'MAX_SCANS', 'MAX_WORK', 'file_bytes', 'open_image', 'read_photo',
-           'decode_photo', 'photo_folder', 'list_files', 'find_photos', 'say_left_out', 'unlisted', 'photo_files']
+           'decode_photo', 'photo_pixels', 'photo_folder', 'list_files', 'find_photos', 'say_left_out', 'unlisted',
+           'photo_files']
 
 # %% ../nbs/lib/photos.ipynb #7ed87c11
 import io, os, re, sys, threading, warnings
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from functools import cache
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import TextIO
@@ -22,7 +24,8 @@ from simplejpeg import decode_jpeg
 
 # %% ../nbs/lib/photos.ipynb #ec1e5162
 READ = { # Pillow's names of the formats that are read; endings of the files that are listed
-    'JPEG': ('.jpg', '.jpeg'), 'PNG': ('.png',), 'GIF': (), 'WEBP': (), 'BMP': (), 'TIFF': ()}
+    'JPEG': ('.jpg', '.jpeg'), 'PNG': ('.png',), 'GIF': ('.gif',), 'WEBP': ('.webp',),
+    'BMP': ('.bmp',), 'TIFF': ('.tif', '.tiff'), 'AVIF': ('.avif',), 'HEIF': ('.heic', '.heif')}
 FORMATS = {suffix: name for name, suffixes in READ.items() for suffix in suffixes} # By ending
 Image.init() # all formats now: photos are opened in threads
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning) # `MAX_PIXELS` decides
@@ -60,7 +63,7 @@ def open_image(
     Raises `InvalidInput` for more than `MAX_PIXELS`, `MAX_SCANS` or `MAX_WORK`.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=tuple(READ))
+        image = Image.open(io.BytesIO(data), formats=_readable(data))
     except Image.DecompressionBombError as e:
         raise InvalidInput(f'too many pixels (more than {MAX_PIXELS:,}), make it smaller') from e
     most = min(MAX_SCANS, MAX_WORK // (image.width * image.height)) # each passes over all pixels
@@ -68,6 +71,19 @@ def open_image(
         raise InvalidInput(f'too many scans for a JPEG ({n}, of this size at most {most}), '
                            'save it again')
     return image
+
+def _readable(data):
+    "The formats that can be read here; what a phone's needs is loaded only for a file like it."
+    if data[4:8] == b'ftyp': _add_heif()
+    return [f for f in READ if f in Image.OPEN]
+
+@cache
+def _add_heif():
+    "Let Pillow read HEIC and HEIF, if the extra `phone` is installed."
+    try:
+        import pillow_heif
+    except ImportError: return
+    pillow_heif.register_heif_opener()
 
 _SCAN, _END = b'\xff\xda', b'\xff\xd9'
 _MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]') # all but stuffed bytes, fill bytes and restarts
@@ -115,6 +131,19 @@ def decode_photo(
         detail = ' '.join(str(e).split()) or type(e).__name__
         raise InvalidInput(f'damaged ({detail}), get it anew') from e
 
+def photo_pixels(
+    photo: str|Path|bytes|Image.Image|np.ndarray, # A file, its content, or an image
+    least: int=0, # Pixels that the shorter side of a file keeps, see `read_photo`
+) -> np.ndarray: # As `read_photo`
+    "The image of a photo, whatever it is given as. Raises `InvalidInput` for another array."
+    if isinstance(photo, (str, Path)): return read_photo(photo, least)
+    if isinstance(photo, bytes): return decode_photo(photo, least)
+    if isinstance(photo, Image.Image): return _upright(_by_pillow(photo), photo)
+    if isinstance(photo, np.ndarray) and (photo.ndim, photo.dtype) == (3, np.uint8):
+        if photo.shape[2] == 3 and photo.size: return photo
+    raise InvalidInput(f'a photo is a path, bytes, a Pillow image or a uint8 array of shape '
+                       f'(height, width, 3), not {getattr(photo, "shape", type(photo).__name__)}')
+
 _large = threading.Lock()
 
 def _turn_to_decode(size, large=2 ** 25): # pixels; a gigabyte for five of them, at most
@@ -126,6 +155,8 @@ def _instead(data):
     if not data.strip(b'\0'): return 'an empty file'
     if data.startswith(b'version https://git-lfs'):
         return 'a Git LFS pointer, `git lfs pull` fetches the photo'
+    if data[4:8] == b'ftyp' and data[8:12] != b'avif':
+        return 'HEIC, or another format of phones: pip install "pet_breeds[phone]" reads HEIC'
     return f'none of {", ".join(READ)}'
 
 # %% ../nbs/lib/photos.ipynb #4ef672d1
@@ -186,7 +217,7 @@ def list_files(
 # %% ../nbs/lib/photos.ipynb #ph0t0s01
 _CLOSED, _BESIDE = 'a folder that may not be read', 'beside the folder images/'
 _LISTED, _HIDDEN = 'listed already under another name', 'hidden'
-_NOT_NAMED = f'not named {", ".join(FORMATS)}'
+_NOT_NAMED = 'not named like a photo'
 
 def _survey(folder):
     "The photo folder, the files below it in order, and what is passed by: paths with the reason."
@@ -246,7 +277,8 @@ def _no_photo(folder, left_out):
     elif left_out:
         first, why = next(iter(left_out.items()))
         found += f', such as {first.name!r}: {why}'
-    return NotFound(f'no photo in {str(folder)!r} ({found}): put {", ".join(FORMATS)} files there')
+    return NotFound(f'no photo in {str(folder)!r} ({found}): put photos there, named '
+                    f'{", ".join(FORMATS)}')
 
 # %% ../nbs/lib/photos.ipynb #79bd199d
 def find_photos(
