@@ -45,7 +45,7 @@ def export_onnx(
     if precision == 'int8': proto = _int8(proto, squares)
     outside = metadata['temperature'] / temperature
     how = PREPROCESSING.format(SQUARES[metadata['resize']])
-    stated = metadata | dict(temperature=outside, preprocessing=how)
+    stated = metadata | dict(temperature=outside, preprocessing=how, pet_threshold=None)
     _strip(proto)
     onnx.helper.set_model_props(proto, {'pet_breeds': json.dumps(stated, allow_nan=False)})
     with atomic_path(file) as tmp: onnx.save(proto, tmp)
