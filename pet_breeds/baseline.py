@@ -18,7 +18,7 @@ def pet_learner(
 ) -> Learner: # Its metric is `error_rate`
     "A network for the breeds in `dls`; a pretrained body is frozen."
     body, kwargs = body_for(dls, arch, pretrained, kwargs)
+    kwargs = dict(metrics=error_rate) | kwargs
     with numbers_only(arch): # weights are read as numbers, never as code
-        learn = vision_learner(dls, body, metrics=error_rate, pretrained=pretrained,
-                               **kwargs)
+        learn = vision_learner(dls, body, pretrained=pretrained, **kwargs)
     return log_epochs(learn)

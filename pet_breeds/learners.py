@@ -66,7 +66,7 @@ def _groups(model):
 
 def body_for(
     dls: DataLoaders, # Its normalisation is changed in place for a pretrained network
-    name: str, # See `get_arch`
+    name: str|Callable, # See `get_arch`; also torchvision's function of that name
     pretrained: bool, # Whether the body gets its published weights
     kwargs: dict, # The caller's keyword arguments for `vision_learner`; they win
 ) -> tuple[Callable, dict]: # For `vision_learner`: the architecture, and keyword arguments
@@ -74,6 +74,7 @@ def body_for(
 
     Raises `InvalidInput` for an unknown name, else as `load_network`.
     """
+    if callable(name): name = name.__name__
     arch = get_arch(name)
     if pretrained: set_normalization(dls, name)
     if arch in model_meta: return arch, kwargs
@@ -82,18 +83,19 @@ def body_for(
 
 # %% ../nbs/lib/learners.ipynb #1ea00021
 def log_epochs(
-    learn: Learner, # Changed in place; its one metric is the error rate
+    learn: Learner, # Changed in place
 ) -> Learner: # The same
     "Print one line for an epoch, losses in nats and error in per cent, and no progress bar."
     learn.remove_cb(ProgressCallback)
-    learn.logger = _log_epoch
+    learn.logger = partial(_log_epoch, [m.name for m in learn.metrics])
     return learn
 
-def _log_epoch(row):
-    if len(row) < 5: return # an epoch that a resumed training skips
-    epoch, train_loss, valid_loss, error, duration = row
-    print(f'epoch {epoch}: train loss {train_loss:.3f}, valid loss {valid_loss:.3f}, '
-          f'error {error:.1%}, {duration}', flush=True)
+def _log_epoch(names, row):
+    epoch, *values, duration = row
+    if len(values) < 2 + len(names): return # an epoch that a resumed training skips
+    shown = zip(('train loss', 'valid loss', *names), values, strict=True)
+    said = [f'error {v:.1%}' if name == 'error_rate' else f'{name} {v:.3f}' for name, v in shown]
+    print(f'epoch {epoch}: {", ".join(said)}, {duration}', flush=True)
 
 # %% ../nbs/lib/learners.ipynb #9c837e82
 def has_bfloat16() -> bool: # Whether this CPU multiplies bfloat16 in hardware (AVX-512 BF16, AMX)

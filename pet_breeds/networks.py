@@ -162,7 +162,7 @@ def numbers_only(
         raise
     except OSError as e:
         raise NotFound(f'no weights of {name!r}: {str(where)!r} is missing, and {url or "it"} '
-                       f'cannot be fetched ({e}): put the file there') from e
+                       f'cannot be fetched ({e}): put the file there, or {_instead()}') from e
     except (EOFError, KeyError, RuntimeError, SafetensorError, pickle.UnpicklingError) as e:
         raise InvalidInput(f'{str(where)!r} holds no weights of {name!r}, or more than numbers: '
                            f'delete it ({e})') from e
@@ -274,7 +274,13 @@ def _is_on_hub(name, repo, file):
 def _remedy(name):
     "What brings a network's weights."
     if name in LITE: return 'pip install "pet_breeds[weights]"'
-    return f'put it there, set HF_HUB_CACHE to where it is, or take {LITE[0]} of the weights extra'
+    return f'put it there, set HF_HUB_CACHE to where it is, or {_instead()}'
+
+def _instead():
+    "The networks whose weights are here."
+    from torchvision import models
+    known = [n for n in models.list_models(module=models) if _torchvision_file(n)[0].is_file()]
+    return f'take one of {", ".join([*known, *filter(lite_file, LITE), *BACKBONES])}'
 
 # %% ../nbs/lib/networks.ipynb #11fe0002
 LITE = tuple(f'tf_efficientnet_lite{i}' for i in range(3)) # Networks of the weights extra

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from .errors import InvalidInput, NotFound
 from .options import WalkOptions
-from .records import (append_stage, atomic_write, data_name, digest, earlier_stage,
-                                new_folder, parse_json, provenance, report_html, walk_results)
+from .records import (append_stage, atomic_write, check_writable, data_name, digest,
+                                earlier_stage, new_folder, parse_json, provenance, report_html,
+                                walk_results)
 from .stats import count_verdict, error_interval, mcnemar, mean_class_accuracy
 
 # %% ../nbs/lib/predictions.ipynb #c14299a9
@@ -30,6 +31,9 @@ class Predictions:
     truth: np.ndarray  # Index of each photo's breed, int, (n,)
     probs: np.ndarray  # Probabilities, float32, (n, c)
     metadata: dict = field(default_factory=dict)  # Settings and circumstances, ready for JSON
+
+    def __post_init__(self): # lists will do
+        self.truth, self.probs = np.asarray(self.truth), np.asarray(self.probs)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -57,9 +61,16 @@ def evaluate(
     seed: int|None=None, # Seed of the training
     **metadata: Any, # What else is to be kept: architecture, split, seconds …; ready for JSON
 ) -> Predictions: # Its predictions on the validation photos
-    "What a learner predicts for the photos that it was not trained on; its recorded losses stay."
-    with learn.removed_cbs(learn.recorder): probs, truth = learn.get_preds()
-    items = [ds.items for ds in (learn.dls.train_ds, learn.dls.valid_ds)]
+    """What a learner predicts for the photos that it was not trained on; its recorded losses stay.
+
+    Raises `InvalidInput` for a learner whose items are no paths.
+    """
+    items = [list(ds.items) for ds in (learn.dls.train_ds, learn.dls.valid_ds)]
+    if not all(isinstance(p, Path) for part in items for p in part):
+        raise InvalidInput('evaluate names photos by their paths, and this learner has other '
+                           'items: make its data from a list of paths, as `data_loaders` does')
+    bar = [getattr(learn, name, None) for name in ('recorder', 'progress')] # or its bar fails
+    with learn.removed_cbs([cb for cb in bar if cb]): probs, truth = learn.get_preds()
     root = os.path.commonpath([p.parent for part in items for p in part])
     train, valid = ([p.relative_to(root).as_posix() for p in part] for part in items)
     digests = dict(train_photos=digest(train), valid_photos=digest(valid))
@@ -69,7 +80,7 @@ def evaluate(
 # %% ../nbs/lib/predictions.ipynb #560c0001
 def write_predictions(
     predictions: Predictions, # What to keep
-    folder: str|Path, # An existing folder
+    folder: str|Path, # Made if it is not there
 ) -> None:
     """Write `model.json` and `predictions.csv`; nine digits give each float32 back to the bit.
 
@@ -79,6 +90,7 @@ def write_predictions(
     if not np.isfinite(p.probs).all():
         raise InvalidInput('the predictions are no numbers: the training diverged; '
                            'train again with a smaller learning rate')
+    check_writable(folder / 'model.json')
     breeds = list(map(_as_cell, p.breeds))
     table = pd.DataFrame(p.probs, columns=breeds)
     table.insert(0, 'photo', list(map(_as_cell, p.photos)))

@@ -7,6 +7,7 @@ __all__ = ['speed_up', 'linear_probe', 'train_frozen', 'train_model', 'train_see
 
 # %% ../nbs/lib/train.ipynb #t7a00004
 import hashlib, json, os, signal, sys, time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,12 +27,11 @@ from filelock import FileLock, Timeout
 from .baseline import pet_learner
 from .checkpoint import (Checkpoint, random_states, remove_checkpoint,
                                    set_random_states)
-from .data import breed_name
-from .datasets import LABELS, data_loaders, read_exclusions
+from .datasets import data_loaders, get_data, label_of, labels_of, read_exclusions
 from .distributed import distributed, is_primary, use_own_gpu
 from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Unavailable,
                                UserError)
-from .features import as_layer, fit_head, timed_features
+from .features import as_layer, fit_head, out_of_fold, timed_features
 from .learners import FreezeBatchNorm, L2Norm, set_normalization
 from .loaders import fused_block
 from .networks import find_network
@@ -85,10 +85,11 @@ def train_frozen(
     arch: str='pet_resnet10', # Name of the network, see `find_network`
     size: int=96, # Side of the images that the network sees, pixels
     split: str='random', # `random`, `stratified` or `official`, see `split_photos`; seed 42
-    label: Callable[[Path], str]=breed_name, # Label from a path; `parent_label`: a folder per breed
+    label: str|Callable[[Path], str]|None=None, # See `label_of`; by default recognised
     seed: int=42, # Seed of the cross-validation that chooses C; the split keeps its own
     exclude: Collection[str]=(), # Names to leave out, see `read_exclusions`
     resize: str='crop', # How a photo becomes a square, `crop` or `squish`
+    all_photos: bool=False, # Whether to fit to all, and judge each photo by a head without it
 ) -> tuple[torch.nn.Linear, Predictions]: # The head; what it says of the validation photos
     """Fit a head on the training photos' features and predict the validation photos.
 
@@ -102,19 +103,29 @@ def train_frozen(
     print(f'{arch}, frozen: its features of each photo, and a logistic regression on them')
     items = sorted(train + valid) # so that every split finds the same features on the disk
     x, how = timed_features(items, arch, size, resize=resize)
+    y = np.array(labels_of(items, label_of(label, get_data(data))))
     row = {p: i for i, p in enumerate(items)}
     started = time.perf_counter()
-    head = fit_head(x[[row[p] for p in train]], [label(p) for p in train], seed=seed)
+    if all_photos: train = valid = items
+    rows = [[row[p] for p in part] for part in (train, valid)]
+    head, probs = _fit_and_judge(x, y, rows, seed)
     seconds = how['feature_seconds'] + time.perf_counter() - started
-    probs = np.float32(head.predict_proba(x[[row[p] for p in valid]]))
     breeds = list(map(str, head.classes_))
-    truth = np.array([breeds.index(label(p)) for p in valid])
+    truth = np.searchsorted(breeds, y[rows[1]])
     metadata = provenance(seed) | how | dict(
         arch=arch, size=size, resize=resize, split=split, data=data_name(data),
         seconds=round(seconds, 1),
         photos=len(items), breeds=breeds, C=head[-1].C, photos_sha256=_digests(dls),
-        schedule='frozen features, logistic regression')
+        schedule='frozen features, logistic regression' + ', judged out of fold' * all_photos)
     return as_layer(head), _named(train, valid, breeds, truth, probs, metadata)
+
+def _fit_and_judge(x, y, rows, seed):
+    "A head, and what it says of other photos; of the same, each by a head fitted without it."
+    train, valid = rows
+    head = fit_head(x[train], y[train], seed=seed)
+    if train != valid: return head, np.float32(head.predict_proba(x[valid]))
+    folds = max(2, min(5, *Counter(y[train]).values()))
+    return head, np.float32(out_of_fold(x[train], list(y[train]), folds, seed)[0])
 
 # %% ../nbs/lib/train.ipynb #bbcc5bf0
 def _check_breeds(breeds):
@@ -309,17 +320,19 @@ class _MixUp(MixUp):
 def _photos(options):
     "How `data_loaders` and `train_frozen` find the photos and their breeds."
     o = options
-    return dict(split=o.split, label=LABELS[o.label], resize=o.resize,
+    return dict(split=o.split, label=o.label, resize=o.resize,
                 exclude=read_exclusions(_expanded(o.exclude)) if o.exclude else ())
 
 def _stated(options):
     "The options as `model.json` tells them: names, no places on this machine."
     o = options
-    return asdict(o) | dict(data=data_name(o.data), exclude=o.exclude and Path(o.exclude).name)
+    label = getattr(o.label, '__name__', str(o.label)) # of a function
+    return asdict(o) | dict(data=data_name(o.data), label=Path(label).name,
+                            exclude=o.exclude and Path(o.exclude).name)
 
 def _identity(learn, options):
     "What must be the same for a training to go on."
-    same = {k: v for k, v in asdict(options).items() if k not in ('data', 'exclude')}
+    same = {k: v for k, v in _stated(options).items() if k not in ('data', 'exclude')}
     return same | dict(photos=_digests(learn.dls)) # whose folder may move
 
 def _machine(learn, precision):
@@ -332,7 +345,8 @@ def _as_asked(dls, options, size):
     "Loaders of the same photos, with images as `predict` makes them."
     train, valid = (list(dl.dataset.items) for dl in dls.loaders)
     splitter = IndexSplitter(range(len(train), len(train) + len(valid)))
-    block = fused_block(size, _photos(options)['label'], splitter, options.resize)
+    label = label_of(options.label, get_data(options.data))
+    block = fused_block(size, label, splitter, options.resize)
     asked = block.dataloaders(train + valid, bs=options.bs, num_workers=0)
     set_normalization(asked, options.arch)
     return asked
@@ -343,7 +357,8 @@ def _write_frozen(options, out):
     o = options
     with new_folder(out) as tmp:
         head, predictions = train_frozen(
-            o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, **_photos(o))
+            o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, all_photos=o.all,
+            **_photos(o))
         predictions.metadata['mean_class_accuracy'] = predictions.mean_class_accuracy()
         write_head(head, predictions, tmp)
         write_predictions(predictions, tmp)

@@ -15,8 +15,10 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from filelock import FileLock, Timeout
-from .errors import InvalidInput, NotFound, Unavailable, UserError, printable
-from .options import WalkOptions
+from .errors import InvalidInput, Unavailable, UserError, printable
+from .networks import find_network
+from .options import WalkOptions, check_data
+from .photos import FORMATS, list_files
 from .records import (atomic_write, check_writable, data_name, digest, provenance,
                                 report_html, results_folder, results_table)
 
@@ -118,9 +120,10 @@ def as_html(
     nb:dict, # An executed notebook, as nbformat reads it
     title:str, # Title of the browser's tab
 ) -> str: # HTML that needs no network
-    "A notebook as one self-contained web page."
-    from nbformat import from_dict
+    "A notebook as one self-contained web page, with a link back to the walk's index."
+    from nbformat import from_dict, v4
     cells = [c for cell in nb['cells'] for c in _for_readers(cell)]
+    cells.append(v4.new_markdown_cell('[All pages and results](index.html)'))
     body, _ = _exporter().from_notebook_node(from_dict({**nb, 'cells': cells}),
                                              {'metadata': {'name': title}})
     alts = iter(_alts(cells))
@@ -152,7 +155,8 @@ def _for_readers(cell):
     from nbformat import from_dict, v4
     if cell.cell_type == 'markdown':
         front_matter = r'(?m)^- (date|categories|image|description): .*\n?'
-        return [{**cell, 'source': re.sub(front_matter, '', cell.source)}]
+        beyond = r'(?ms)^(## )?Next\b(?!.*\]\(0[0-4]).*' # of a page that is not in the walk
+        return [{**cell, 'source': re.sub(beyond, '', re.sub(front_matter, '', cell.source))}]
     directives = dict(re.findall(r'(?m)^#\| *([\w-]+):? *(.*)$', cell.source))
     if {'hide', 'default_exp', 'export'} & directives.keys(): return []
     cell = from_dict({**cell, 'source': re.sub(r'(?m)^#\|.*\n?', '', cell.source)})
@@ -184,11 +188,14 @@ def run_walk(
 
     Stops at the first cell that fails, keeping what is done, and raises `Unavailable`; also if
     another walk writes to `out`. Raises `NotFound` if the data are no folder, `InvalidInput` if
-    `out` holds results of others, `IOFailure` if it cannot be written.
+    they cannot be trained on, for an unknown network, and if `out` holds results of others,
+    `IOFailure` if it cannot be written.
     """
     options, out, first = _with_folder(options), Path(out).resolve(), first.zfill(2)
     chosen = _chosen(notebooks or pages(), first, out)
     results = out / 'results.json'
+    for arch in (options.arch, options.deep_arch): # now, not after some pages
+        if not arch.startswith('xresnet'): find_network(arch)
     with _alone_in(out):
         walk = _begin(results, options, first, {p.stem.partition('_')[2] for p in chosen})
         for old in out.glob('0[0-9]*_*'):
@@ -224,10 +231,13 @@ def _alone_in(out):
 # %% ../nbs/lib/walk.ipynb #615409e7
 def _with_folder(options):
     "The options with the whole path of the data, since kernels run in another folder."
+    check_data(options.data)
     if options.data in ('sample', 'pets'): return options
-    if not Path(options.data).is_dir():
-        raise NotFound(f'{options.data!r} is no folder: '
-                       'give `sample`, `pets` or a folder of photos')
+    from pet_breeds.datasets import LABELS, labels_of, refusals
+    root, names = list_files(options.data)
+    photos = [root / n for n in names if Path(n).suffix.lower() in FORMATS]
+    for why in refusals(root, photos, labels_of(photos, LABELS[options.label])):
+        raise InvalidInput(why)
     return replace(options, data=str(Path(options.data).resolve()))
 
 def _chosen(notebooks, first, out):
@@ -253,7 +263,7 @@ def _plan(options):
     "What all rows of a table share."
     plan = {k: v for k, v in asdict(options).items() if k not in ('deep_arch', 'bs')}
     folder = '' if options.data in ('sample', 'pets') else f' ({digest([options.data])})'
-    return plan | dict(data=data_name(options.data) + folder)
+    return plan | dict(data=data_name(options.data) + folder, label=Path(options.label).name)
 
 def _kept(results, plan, again):
     "The rows of an earlier walk but those of stages that come again; they must be of this plan."

@@ -20,6 +20,38 @@ def test_wrong_use_is_2_and_failure_is_1(command, tmp_path):
     assert 'no photo in' in failed.stderr and 'Traceback' not in failed.stderr
 
 
+def test_nothing_heavy_is_imported_before_arguments_are_checked(run, tmp_path):
+    "No PyTorch for wrong data, an existing folder, or a comparison; and no warning of it."
+    (tmp_path / 'there').mkdir()
+    for args, said in ((['train', 'pests', '--out', 'x'], 'did you mean `pets`?'), (['train', 'sample', '--out', tmp_path / 'there'], 'is there already'),
+                       (['compare', 'a', 'b'], 'holds no predictions')):
+        code = f"""import sys
+from pet_breeds.cli import app
+try: app({[str(a) for a in args]})
+finally: assert not {{'torch', 'fastai'}} & set(sys.modules)"""
+        done = run(sys.executable, '-c', code, cwd=tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and said in done.stderr, done.stderr
+
+
+def test_no_warning_that_is_not_ours(command, tmp_path):
+    failed = command('train', 'sample', '--out', tmp_path / 'x', '--exclude', 'none.txt')  # PyTorch and fastai are imported before
+    assert failed.stderr == "pet_breeds: no list 'none.txt': write one with `pet_breeds doctor`\n"
+
+
+def test_top_level_names_are_imported_when_asked_for(run):
+    "And `help` says what each parameter is."
+    code = """import sys, pet_breeds
+assert 'data_loaders' in dir(pet_breeds) and not {'torch', 'fastai', 'numpy'} & set(sys.modules)
+from pet_breeds import TrainOptions
+assert not {'torch', 'fastai'} & set(sys.modules)
+from pet_breeds import breed_name, data_loaders, load_model
+help(data_loaders)
+for name in pet_breeds._WHERE: getattr(pet_breeds, name)"""
+    done = run(sys.executable, '-c', code)
+    assert done.returncode == 0, done.stderr
+    assert 'valid_fraction: Part of the photos for validation' in done.stdout
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='no make on Windows')
 def test_make_walk_takes_each_option(run, root):
     "On its command line, not from the environment, where the names mean other things."
