@@ -1,4 +1,4 @@
-# make walk · test · test-all · lab · pages · docs · record
+# make help · walk · test · test-all · lab · pages · docs · demo · record
 # PYTHON=… uses an existing environment instead of .venv.
 
 PY := $(if $(PYTHON),$(PYTHON),.venv/bin/python)
@@ -12,7 +12,7 @@ WALK = $(PET_BREEDS) walk --out "$(OUT)" $(call given,DATA,data) $(call given,AR
   $(call given,EPOCHS,epochs) $(call given,LABEL,label) $(call given,FROM,from)
 PYTEST = -m pytest $(if $(JUNIT),--junitxml="$(JUNIT)")
 
-.PHONY: walk test test-all lab pages docs record
+.PHONY: help walk test test-all lab pages docs demo record
 
 walk: $(READY)
 	$(WALK)
@@ -28,7 +28,15 @@ test-all: $(READY)
 	"$(PY)" -m coverage report
 
 lab: $(READY)
-	"$(PY)" -m jupyterlab nbs
+	"$(PY)" -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) nbs
+
+help:
+	@echo 'make walk      execute the pages on the drawn sample; DATA=FOLDER or pets, ARCH= DEEP_ARCH= SIZE= BS= SEED= EPOCHS= LABEL= FROM= OUT='
+	@echo 'make test      the tests; make test-all also the slow ones'
+	@echo 'make lab       open the notebooks in JupyterLab'
+	@echo 'make pages     execute stale pages, or PAGES="02_lr_find"'
+	@echo 'make docs      render the site; make demo builds and serves its page that answers in the browser'
+	@echo 'make record    NAME=… [DATA=…] runs an experiment and keeps its record'
 
 # The outputs that the pages store, of stale pages or of PAGES="02_lr_find lib/stats" (or all): each in a fresh kernel, on the sample.
 pages: $(READY)
@@ -46,7 +54,12 @@ docs: $(READY)
 	touch "$(OUT)/site/README.md"  # nbdev need not make it again
 	cd "$(OUT)/site" && PYTHONPATH=tests "$(abspath $(PY))" -c 'from nbdev.quarto import nbdev_docs; nbdev_docs()'
 	cd "$(OUT)/site" && "$(abspath $(PY))" tests/render.py _docs
+	"$(PY)" demo/build.py "$(OUT)/site/_docs/demo" || test $$? -eq 3  # 3: no npm, and the page says so
 	@echo "open $(OUT)/site/_docs/index.html"
+
+# The page that answers in the reader's browser, alone: built into _demo and served on this computer. It needs npm.
+demo: $(READY)
+	"$(PY)" demo/build.py _demo --serve
 
 # Run an experiment and keep its record in results/: make record NAME=rates, or with DATA=../shared/pets; it resumes.
 record: $(READY)

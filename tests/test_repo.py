@@ -92,7 +92,7 @@ def test_every_option_has_its_help():
 
 
 def test_ruff(root, run):
-    done = run(sys.executable, '-m', 'ruff', 'check', 'pet_breeds', 'tests', 'experiments', cwd=root)
+    done = run(sys.executable, '-m', 'ruff', 'check', 'pet_breeds', 'tests', 'experiments', 'demo', cwd=root)
     assert done.returncode == 0, done.stdout
 
 
@@ -114,7 +114,7 @@ def one_line_tries(code):
 
 def test_no_try_on_one_line(root):
     assert one_line_tries('if 1:\n    try: f()\n    except E: pass') == [2] and one_line_tries('try:\n    f()\nexcept E: pass') == []
-    files = [f for folder in ('pet_breeds', 'tests', 'experiments') for f in sorted((root / folder).glob('*.py'))]
+    files = [f for folder in ('pet_breeds', 'tests', 'experiments', 'demo') for f in sorted((root / folder).glob('*.py'))]
     assert {f.name: found for f in files if (found := one_line_tries(f.read_text(encoding='utf-8')))} == {}
 
 
