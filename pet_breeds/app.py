@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['UNREADABLE', 'LARGE', 'MAX_UPLOAD', 'MAX_SECONDS', 'KEPT', 'answer_photo', 'show_evidence', 'make_app', 'gate',
-           'serve', 'upload_folder', 'remove_old', 'make_page']
+           'serve', 'upload_folder', 'remove_old', 'make_page', 'write_space']
 
 # %% ../nbs/lib/app.ipynb #ap000004
-import asyncio, os, re, signal, socket, tempfile, time
+import asyncio, os, re, shutil, signal, socket, tempfile, time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
@@ -25,7 +26,8 @@ from .augment import warp_photo
 from .errors import IOFailure
 from .networks import grad_cam
 from .photos import read_photo
-from .predict import NO_ANSWER, Model, predict
+from .predict import FILES, NO_ANSWER, NO_PET, Model, load_model, predict
+from .records import new_folder
 
 # %% ../nbs/lib/app.ipynb #14b00009
 @contextmanager
@@ -40,7 +42,7 @@ with _without_proxies(): import gradio as gr # makes a client for web requests, 
 
 # %% ../nbs/lib/app.ipynb #ap000007
 UNREADABLE = ('This file cannot be read as a photo: it may be damaged, far too large, or no photo '
-              'at all. Choose a JPEG, PNG, GIF, WebP, BMP or TIFF file.')
+              'at all. Choose a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF file.')
 
 def answer_photo(
     model: Model, # See `load_model`
@@ -48,11 +50,15 @@ def answer_photo(
 ) -> tuple[str, dict[str, float], np.ndarray|None]: # Verdict, probabilities, `show_evidence`
     "What the page shows for a photo; for an unreadable one a sentence, and nothing else."
     answer = next(predict(model, [file]))
-    if error := answer.get('error'): return error if error == NO_ANSWER else UNREADABLE, {}, None
+    if error := answer.get('error'):
+        said = {NO_ANSWER: NO_ANSWER, NO_PET: f'There is {NO_PET}.'} # all others name the file
+        return said.get(error, UNREADABLE), {}, None
     top = {breed.replace('_', ' '): p for breed, p in answer['top']}
     if len(top) < len(answer['top']): top = dict(answer['top']) # `a b` and `a_b`
-    sure = f"{next(iter(top))}, {answer['probability']:.0%}"
+    sure = f"Looks like {next(iter(top))}, {answer['probability']:.0%}"
     verdict = sure if answer['sure'] else 'Not sure: one of these'
+    alike = ', '.join(b.replace('_', ' ') for b in answer['look_alikes'])
+    if alike and answer['sure']: verdict += f'. Often confused with it: {alike}'
     try:
         return verdict, top, show_evidence(model, file, answer['breed'])
     except ValueError: # no feature maps, as in a transformer or an ONNX file
@@ -87,7 +93,8 @@ def make_app(
     with gr.Blocks(title='Which breed is this?', analytics_enabled=False) as app:
         gr.Markdown('# Which breed is this?\n\n'
                     f"This network knows {len(model.metadata['breeds'])} breeds. "
-                    'A photo of anything else gets one of them too.')
+                    f"A photo of {'another breed' if model.gate else 'anything else'} gets "
+                    'one of them too.')
         with gr.Row():
             photo = _photo_field()
             with gr.Column():
@@ -243,3 +250,39 @@ def make_page(
         show_error=False, run_history=False, enable_monitoring=False, mcp_server=False, pwa=False,
         ssr_mode=False, footer_links=[], css=LARGE,
         theme=gr.themes.Default(font=fonts, font_mono=fonts))
+
+# %% ../nbs/lib/app.ipynb #5bace002
+_SPACE = '''from pathlib import Path
+from pet_breeds.app import make_app, upload_folder
+from pet_breeds.predict import READY, load_model
+
+model = Path(__file__).parent / 'model'
+with upload_folder():
+    make_app(load_model(model if model.exists() else READY)).launch(server_name='0.0.0.0')
+'''
+_SPACE_CARD = '''---
+title: Which breed is this?
+sdk: gradio
+sdk_version: {gradio}
+python_version: "3.11"
+app_file: app.py
+---
+A photo of a pet goes in, and the breed that it looks like comes out.
+'''
+
+def write_space(
+    out: str|Path, # Folder to write; must not exist
+    model: str|Path|None=None, # A model folder, see `load_model`; by default the shipped one
+) -> None:
+    "Write a folder that starts as a hosted Gradio app. Errors as `load_model` and `new_folder`."
+    if model: load_model(model)
+    package = 'pet_breeds[app,weights] @ git+https://github.com/pet-breeds/pet_breeds'
+    with new_folder(Path(out)) as tmp:
+        (tmp / 'app.py').write_text(_SPACE)
+        (tmp / 'requirements.txt').write_text(
+            f'{package}@v{version("pet_breeds")}\n'
+            + ''.join(f'{name}=={version(name)}\n' for name in ('torch', 'torchvision')))
+        (tmp / 'README.md').write_text(_SPACE_CARD.format(gradio=version('gradio')))
+        if model:
+            (tmp / 'model').mkdir()
+            for name in FILES: shutil.copy(Path(model) / name, tmp / 'model' / name)

@@ -129,7 +129,8 @@ def test_a_photo_is_answered_as_predict_answers_it(model, chromium, url, images,
         with opened(chromium, url) as page:
             said, bars = choose(page, answer['file']), bars_of(page)
             names = [breed.replace('_', ' ') for breed, _ in answer['top']]
-            assert said == (f"{names[0]}, {answer['probability']:.0%}" if answer['sure'] else 'Not sure: one of these')
+            assert said.startswith(f"Looks like {names[0]}, {answer['probability']:.0%}" if answer['sure'] else 'Not sure: one of these')
+            assert not answer['sure'] or all(breed.replace('_', ' ') in said for breed in answer['look_alikes'])
             assert bars == [f'{n} {100 * p:.0f}%' for n, (_, p) in zip(names, answer['top'], strict=True)]
             for alt in ('The photo you chose', 'The middle of the photo, faded where nothing spoke for this breed'):
                 assert page.get_by_alt_text(alt).evaluate('i => i.decode().then(() => i.naturalWidth)') >= 96
@@ -203,9 +204,31 @@ def test_what_a_model_says_is_text(model, chromium, tmp_path_factory, images, tm
     shutil.copytree(model, copy)
     metadata = json.loads((copy / 'model.json').read_text())
     for threshold, end in ((0, signal.SIGTERM), (2, signal.SIGHUP)):
-        changed = metadata | {'breeds': [HOSTILE + b for b in metadata['breeds']], 'confidence_threshold': threshold}
+        alike = {HOSTILE + b: [HOSTILE + other for other in others] for b, others in metadata['look_alikes'].items()}
+        changed = metadata | {'breeds': [HOSTILE + b for b in metadata['breeds']], 'look_alikes': alike, 'confidence_threshold': threshold}
         (copy / 'model.json').write_text(json.dumps(changed))
         with serving(copy, tmp_path_factory.mktemp('uploads'), end) as address, opened(chromium, address) as page:
             said = choose(page, images / 'Marlow_1.jpg')
-            assert said.startswith('Not sure: one of' if threshold else HOSTILE.strip())
+            assert said.startswith('Not sure: one of' if threshold else f'Looks like {HOSTILE.strip()}')
             assert [b.startswith(HOSTILE.strip()) for b in bars_of(page)] == [True] * 3
+
+
+def test_a_space_starts(chromium, model, images, tmp_path):
+    "As its host starts it, in this environment: the page is there and answers; its packages are pinned."
+    out = tmp_path / 'space'
+    subprocess.run([*COMMAND, 'space', str(out), '--model', str(model)], check=True, capture_output=True)
+    assert sorted(f.name for f in out.iterdir()) == ['README.md', 'app.py', 'model', 'requirements.txt']
+    assert all('==' in line or '@v' in line for line in (out / 'requirements.txt').read_text().splitlines())
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    process = subprocess.Popen([sys.executable, 'app.py'], cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env=os.environ | {'GRADIO_SERVER_PORT': str(port), 'GRADIO_ANALYTICS_ENABLED': 'False'})
+    try:
+        assert any(str(port) in line for line in iter(process.stdout.readline, ''))
+        with opened(chromium, f'http://127.0.0.1:{port}') as page:
+            assert choose(page, images / 'Marlow_1.jpg').startswith(('Looks like', 'Not sure'))
+    finally:
+        process.kill()
+    again = subprocess.run([*COMMAND, 'space', str(out)], capture_output=True, text=True)
+    assert again.returncode == 1 and 'there already' in again.stderr
