@@ -19,7 +19,7 @@ from .augment import presize
 from .photos import decode_photo, read_photo
 
 # %% ../nbs/00_data.ipynb #26d087b8
-_NAME = re.compile(r'(.+)_\d+\.(?:jpe?g|png)', re.IGNORECASE)
+_NAME = re.compile(r'(.+)_\d+\.\w+') # greedy: `_` in the breed stays
 
 def breed_name(
     path: str|Path, # Photo path; only the name counts

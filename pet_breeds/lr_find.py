@@ -44,7 +44,7 @@ def _curve(recorder, num_it, start_lr):
 
 # %% ../nbs/02_lr_find.ipynb #d0d6bfec
 def find_lr(
-    learn: Learner, # Comes out as it went in
+    learn: Learner, # Its state is restored on exit
     num_it: int=100, # Batches to try, at least 20
     start_lr: float=1e-7, # First learning rate
     end_lr: float=10., # Last learning rate

@@ -6,7 +6,7 @@
 __all__ = ['atomic_path', 'atomic_write', 'new_folder', 'check_new', 'remove_leftovers', 'check_writable', 'cache_folder',
            'results_folder', 'data_name', 'digest', 'provenance', 'read_record', 'parse_json', 'write_record',
            'walk_results', 'append_stage', 'earlier_stage', 'run_experiment', 'tidy', 'wrong_by_recipe', 'race_table',
-           'results_table', 'as_markdown', 'report_html']
+           'results_table', 'as_markdown', 'boxed', 'page_time', 'report_html']
 
 # %% ../nbs/lib/records.ipynb #1c16c0d9
 import hashlib, json, os, platform, re, secrets, shutil, sys
@@ -308,6 +308,24 @@ def as_markdown(
     "A table for pages and the README."
     head = [[table.index.name, *table.columns], ['---'] * (table.shape[1] + 1)]
     return '\n'.join('| ' + ' | '.join(map(str, r)) + ' |' for r in [*head, *table.itertuples()])
+
+# %% ../nbs/lib/records.ipynb #b0ced002
+def boxed(
+    title: str, # In bold, first
+    *paragraphs: str, # In Markdown
+) -> Any: # Ready to show
+    "A box for a page: a quotation, which a code host and JupyterLab show, too."
+    from IPython.display import Markdown
+    return Markdown('\n>\n'.join('> ' + p.replace('\n', '\n> ')
+                                 for p in (f'**{title}**', *paragraphs)))
+
+def page_time(
+    page: str, # Name of a post, e.g. `01_baseline`
+) -> str: # A sentence
+    "How long the cells of a post take, by the record `times`."
+    record = read_record('times')
+    return (f"On the drawn sample its code runs for {record['seconds'][page]:.0f} s "
+            f"({record['hardware']}).")
 
 # %% ../nbs/lib/records.ipynb #0fea5f20
 _PAGE = '''<!doctype html>

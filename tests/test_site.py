@@ -519,6 +519,55 @@ def test_numbered_page_opens_in_colab_and_kaggle(page):
     assert next(text(c['source']) for c in cells if c['cell_type'] == 'code') == INSTALL
 
 
+@pytest.mark.parametrize('page', NUMBERED, ids=lambda p: p.stem)
+def test_a_post_has_its_box_its_result_its_questions_and_what_comes_next(page):
+    assert find_anatomy(read(page)) == []
+
+
+def find_anatomy(cells):
+    "What a post lacks: a box at the top, a picture in the first screen, what came out, questions with folded answers."
+    shown = [c for c in cells if c['cell_type'] == 'markdown' or (text(c['source']).strip() and not HIDDEN.search(text(c['source'])))]
+    markdown = '\n\n'.join(text(c['source']) for c in cells if c['cell_type'] == 'markdown')
+    boxes = [quoted for c in cells for quoted in outputs([c], 'text/markdown') if quoted.startswith('> **')]
+    def box(title): return any(b.startswith(f'> **{title}**') for b in boxes)
+    found = []
+    if not box('On this page') or not all(f'**You {word}' in boxes[0] for word in ('will learn', 'need')) or '**It takes' not in boxes[0]:
+        found.append('no box at the top')
+    first = next((i for i, c in enumerate(shown) if any('image/' in kind for o in c.get('outputs', []) for kind in o.get('data', {}))), 99)
+    words = sum(len(text(c['source']).split()) for c in shown[2:first] if c['cell_type'] == 'markdown')
+    if words > 200: found.append(f'the first picture comes after {words} words')
+    if not box('What came out'): found.append('no box with what came out')
+    asked = markdown.partition('## Check yourself')[2]
+    questions = re.findall(r'(?m)^\*\*(\d+)\. ', asked)
+    answers = asked.count('<details><summary>Answer') + sum('#| code-summary: "Answer' in text(c['source']) for c in cells)
+    if len(questions) < 5 or answers < len(questions): found.append(f'{len(questions)} questions, {answers} folded answers')
+    if not any('#| code-summary: "Answer' in text(c['source']) for c in cells): found.append('no answer that runs')
+    if '## Next' not in markdown and 'Next: ' not in text(cells[-1]['source']): found.append('no next')
+    return found
+
+
+HIDDEN = re.compile(r'(?m)^#\| *(hide|export|default_exp .*|include: *false) *$')
+
+
+def test_what_a_post_lacks_is_found():
+    "One fault at a time in a post that has all."
+    def md(words): return dict(cell_type='markdown', source=words)
+    def code(source, **data): return dict(cell_type='code', source=source, outputs=[dict(output_type='display_data', data=data)] if data else [])
+    picture = code('plot()', **{'image/png': 'x'})
+    box = code('boxed()', **{'text/markdown': '> **On this page**\n>\n> **You will learn** a\n>\n> **You need** b\n>\n> **It takes** c'})
+    out = code('boxed()', **{'text/markdown': '> **What came out**\n>\n> better'})
+    answer = '<details><summary>Answer</summary>\n\na\n\n</details>'
+    asked = md('## Check yourself\n\n' + '\n\n'.join(f'**{i}. Why?**\n\n{answer}' for i in range(1, 5)) + '\n\n**5. How?**')
+    runs = code('#| code-fold: true\n#| code-summary: "Answer"\nassert x')
+    post = [md('# A'), md('lead?'), box, picture, md('text'), out, asked, runs, md('## Next\n\n[b](c.ipynb)')]
+    assert find_anatomy(post) == []
+    def without(part): return find_anatomy([c for c in post if c is not part])
+    assert without(box) == ['no box at the top'] and without(out) == ['no box with what came out']
+    assert without(runs) == ['5 questions, 4 folded answers', 'no answer that runs'] and without(post[-1]) == ['no next']
+    assert find_anatomy([*post[:3], md('word ' * 201), *post[3:]]) == ['the first picture comes after 201 words']
+    assert '0 questions, 1 folded answers' in without(asked)
+
+
 INSTALL = f"""#| hide
 if {{'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'}} & {{*get_ipython().run_line_magic('env', '')}}:
     get_ipython().run_line_magic('pip', 'install --quiet git+{GIT}')"""
