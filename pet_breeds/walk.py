@@ -150,7 +150,8 @@ def _alts(cells):
 def _for_readers(cell):
     """The cell as a reader sees it; nothing if it is hidden.
 
-    That is without directives, front matter and folded or unechoed code, followed by its caption.
+    That is without directives, front matter, unechoed or folded code (but for answers) and outputs
+    that are not to be shown, followed by its caption.
     """
     from nbformat import from_dict, v4
     if cell.cell_type == 'markdown':
@@ -159,7 +160,12 @@ def _for_readers(cell):
         return [{**cell, 'source': re.sub(beyond, '', re.sub(front_matter, '', cell.source))}]
     directives = dict(re.findall(r'(?m)^#\| *([\w-]+):? *(.*)$', cell.source))
     if {'hide', 'default_exp', 'export'} & directives.keys(): return []
-    cell = from_dict({**cell, 'source': re.sub(r'(?m)^#\|.*\n?', '', cell.source)})
+    source = re.sub(r'(?m)^#\|.*\n?', '', cell.source)
+    if (title := directives.get('code-summary', '').strip('"')).startswith('Answer'):
+        folded = f'<details><summary>{title}</summary>\n\n```python\n{source}\n```\n\n</details>'
+        return [v4.new_markdown_cell(folded)]
+    cell = from_dict({**cell, 'source': source})
+    if directives.get('output') == 'false': cell.outputs = []
     if directives.get('echo') == 'false' or directives.get('code-fold') == 'true':
         cell.metadata['transient'] = {'remove_source': True}
     cell.metadata['alt'], caption = (directives.get(k, '').strip('"')

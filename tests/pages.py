@@ -29,6 +29,8 @@ from pet_breeds.sample import draw_pet, make_breeds
 from pet_breeds.walk import QUIET, _for_readers
 
 ROOT = Path(__file__).parent.parent
+ACTIONS = 'https://github.com/pet-breeds/pet_breeds/actions/workflows'
+BADGES = ' '.join(f'[![{name}]({ACTIONS}/{name}.yml/badge.svg)]({ACTIONS}/{name}.yml)' for name in ('test', 'docs'))
 NBS = ROOT / 'nbs'
 
 
@@ -177,7 +179,8 @@ def readme():
     text, resources = MarkdownExporter().from_notebook_node(nb, {'output_files_dir': 'nbs/images', 'unique_key': 'readme'})
     text = re.sub(r'\]\((?!https?:|nbs/)([^)]+\.(?:ipynb|qmd))\)(?:\{\.btn[^}]*\})?', r'](nbs/\1)', text)
     for alt in alts: text = re.sub(r'!\[(png|jpeg)\]', lambda _: f'![{alt}]', text, count=1)
-    return re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', resources['outputs']
+    title, rest = re.sub(r'\n{3,}', '\n\n', text).strip().split('\n', 1)
+    return f'{title}\n\n{BADGES}\n{rest}\n', resources['outputs']
 
 
 def write_readme():
