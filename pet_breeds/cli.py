@@ -7,7 +7,7 @@ __all__ = ['app', 'options_from', 'walk', 'train', 'predict', 'export', 'push', 
            'bench', 'sample']
 
 # %% ../nbs/lib/cli.ipynb #9e150734
-import csv, json, os, re, signal, sys, warnings
+import csv, json, re, signal, sys, warnings
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib.metadata import version
@@ -30,7 +30,6 @@ class _Commands(TyperGroup):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
         warnings.filterwarnings('ignore', category=FutureWarning) # of torch, to its own users
-        os.environ.setdefault('PYTHONWARNINGS', 'ignore::FutureWarning') # also in processes
         args = sys.argv[1:] if args is None else args
         args = [re.sub(r'(?s)(?<==)~.*', lambda m: expanduser(m[0]), a, count=1)
                 if a.startswith('--') else a for a in args]
