@@ -85,7 +85,8 @@ def gate(photos, x, others):
     passed = [p.name for p, v in zip(others, none, strict=True) if v >= threshold]
     return dict(pet_threshold=threshold, gate=dict(
         pets=len(pets), pets_refused=int((pets < threshold).sum()), others=len(none),
-        others_refused=int((none < threshold).sum()), others_passed=passed))
+        others_refused=int((none < threshold).sum()), others_passed=passed,
+        others_names=[p.name for p in others]))
 
 
 def main(data, others):

@@ -55,6 +55,7 @@ def _stopped_by_signals():
     finally:
         for s, handler in before.items(): signal.signal(s, handler)
 
+# %% ../nbs/lib/cli.ipynb #9bcc2b55
 def _stop(signum, frame):
     "SIGTERM ends the command as Ctrl-C does, once: `timeout` sends it twice."
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -220,6 +221,7 @@ def predict(
         failed = printed(answers, stdout)
     if failed: raise typer.Exit(1)
 
+# %% ../nbs/lib/cli.ipynb #df37a67b
 def _check_photos(names):
     "Refuse addresses, and a first name that must have been meant for a model."
     from pet_breeds.photos import FORMATS

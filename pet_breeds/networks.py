@@ -10,7 +10,7 @@ __all__ = ['WEIGHTS', 'BACKBONES', 'LITE', 'CUTS', 'pet_resnet10', 'pet_resnet18
 # %% ../nbs/lib/networks.ipynb #n8b00004
 import hashlib, os, pickle
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -256,6 +256,7 @@ def _timm_file(name):
         if _is_on_hub(name, repo, file): return hf_hub_download(repo, file)
     raise NotFound(f'no weights of {name!r}: {repo!r} has neither of {", ".join(files)}')
 
+# %% ../nbs/lib/networks.ipynb #c54bc782
 def _is_on_hub(name, repo, file):
     "Whether a repository has a file, asked once. Raises `NotFound` if the hub cannot be asked."
     from huggingface_hub import hf_hub_url
@@ -361,21 +362,36 @@ def grad_cam(
     net: Any, # Any `torch.nn.Module`; `learn.model` of a learner
     x: Any, # Tensor, one image, normalised, float, (3, height, width) or with a leading 1
     class_index: int, # The breed to explain, its index in the network's output
-    layer: Any=None, # Part of it that gives the maps, (1, channels, h, w); by default the body
+    layer: Any=None, # Part of it that gives maps, (1, channels, h, w); by default the last one
 ) -> np.ndarray: # Evidence, 0 to 1, (height, width); all 0 if nothing speaks for the breed
     """Grad-CAM (Selvaraju et al. 2017); the network's modes, gradients and hooks stay as they were.
 
     Raises `ValueError` for more than one image, an unknown class, a layer without feature maps.
     """
     import torch
-    x, layer = x.as_subclass(torch.Tensor), net[0] if layer is None else layer
+    x = x.as_subclass(torch.Tensor)
     x = x[None] if x.ndim == 3 else x
     if x.ndim != 4 or len(x) != 1:
         raise ValueError(f'expected one image, (3, height, width), got {tuple(x.shape)}')
-    maps, scores = _maps_and_scores(net, x, layer)
+    maps, scores = _maps_and_scores(net, x, layer or _last_with_maps(net, x))
     if not 0 <= class_index < len(scores):
         raise ValueError(f'class_index must lie in 0 to {len(scores) - 1}, got {class_index}')
     return _evidence(maps, torch.autograd.grad(scores[class_index], maps)[0], x.shape[-2:])
+
+def _last_with_maps(net, x):
+    "The last part that gives maps; a transformer cuts the image into maps, and ends without."
+    import torch
+    called, has_maps = [], []
+    def note(module, inputs, output):
+        called.append(module)
+        has_maps.append(getattr(output, 'ndim', 0) == 4 and output[0, 0].numel() > 1)
+    with in_eval(net), torch.no_grad(), ExitStack() as hooks:
+        for m in net.modules(): hooks.callback(m.register_forward_hook(note).remove)
+        net(x)
+    last = max((i for i, there in enumerate(has_maps) if there), default=-1)
+    if 2 * last < len(called):
+        raise ValueError('the network ends without feature maps: name a convolutional layer')
+    return called[last]
 
 def _maps_and_scores(net, x, layer):
     "The last output of a layer, and the scores, which can be differentiated by it."

@@ -131,6 +131,7 @@ def decode_photo(
         detail = ' '.join(str(e).split()) or type(e).__name__
         raise InvalidInput(f'damaged ({detail}), get it anew') from e
 
+# %% ../nbs/lib/photos.ipynb #89842f8b
 def photo_pixels(
     photo: str|Path|bytes|Image.Image|np.ndarray, # A file, its content, or an image
     least: int=0, # Pixels that the shorter side of a file keeps, see `read_photo`

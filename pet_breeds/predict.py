@@ -96,6 +96,7 @@ def _look_alikes(predictions, least=2, most=3):
              for i, j in np.argwhere(np.triu(mixed))]
     return found, sorted(pairs, key=lambda pair: -pair[2])[:5]
 
+# %% ../nbs/lib/predict.ipynb #19f98c75
 def _check_trained(state, predictions):
     "Raises `InvalidInput` for what `load_model` would refuse."
     find_network(predictions.metadata['arch'])
@@ -168,6 +169,7 @@ def _sure(m):
                    f"them wrongly; of photos like these at most {p['promised']:.0%} are, with 95 % "
                    'confidence')
 
+# %% ../nbs/lib/predict.ipynb #a5b32799
 def _strangers(m):
     "What happens to pictures that are of none of its breeds."
     if not (g := m.get('gate')):
@@ -461,6 +463,7 @@ def predict(
                 yield dict(file=name) | (dict(error=x) if isinstance(x, str) else
                                          _answer(next(probs), model.metadata, top))
 
+# %% ../nbs/lib/predict.ipynb #be579289
 def _sources(photos):
     "Each photo with a name: its path, or its place in the list."
     is_one = isinstance(photos, (str, Path, bytes, Image.Image, np.ndarray))

@@ -6,7 +6,7 @@
 __all__ = ['atomic_path', 'atomic_write', 'new_folder', 'check_new', 'remove_leftovers', 'check_writable', 'cache_folder',
            'results_folder', 'data_name', 'digest', 'provenance', 'read_record', 'parse_json', 'write_record',
            'walk_results', 'append_stage', 'earlier_stage', 'run_experiment', 'tidy', 'wrong_by_recipe', 'race_table',
-           'results_table', 'as_markdown', 'boxed', 'page_time', 'report_html']
+           'results_table', 'as_markdown', 'run_row', 'boxed', 'page_time', 'report_html']
 
 # %% ../nbs/lib/records.ipynb #1c16c0d9
 import hashlib, json, os, platform, re, secrets, shutil, sys
@@ -308,6 +308,18 @@ def as_markdown(
     "A table for pages and the README."
     head = [[table.index.name, *table.columns], ['---'] * (table.shape[1] + 1)]
     return '\n'.join('| ' + ' | '.join(map(str, r)) + ' |' for r in [*head, *table.itertuples()])
+
+# %% ../nbs/lib/records.ipynb #b0ced004
+def run_row(
+    run: dict, # One of the `runs` of a record, see `run_experiment`
+    **more: Any, # What else the row has: `arch`, `data`, `photos`; perhaps another `stage`
+) -> dict: # As `results_table` takes it; `stage` is the recipe
+    "A recorded run as a stage."
+    from pet_breeds.stats import error_interval
+    wrong, total = run['wrong'].count('1'), len(run['wrong'].replace('.', ''))
+    low, high = error_interval(wrong, total)
+    return dict(stage=run['recipe'], wrong=wrong, total=total, error=wrong / total, low=low,
+                high=high, seconds=run['seconds']) | more
 
 # %% ../nbs/lib/records.ipynb #b0ced002
 def boxed(

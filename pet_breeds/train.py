@@ -119,6 +119,7 @@ def train_frozen(
         schedule='frozen features, logistic regression' + ', judged out of fold' * all_photos)
     return as_layer(head), _named(train, valid, breeds, truth, probs, metadata)
 
+# %% ../nbs/lib/train.ipynb #485e9e77
 def _fit_and_judge(x, y, rows, seed):
     "A head, and what it says of other photos; of the same, each by a head fitted without it."
     train, valid = rows
@@ -289,6 +290,7 @@ def _train(options, checkpoint, callbacks):
     found.metadata |= found.summary() | dict(mean_class_accuracy=found.mean_class_accuracy())
     return learn, found
 
+# %% ../nbs/lib/train.ipynb #0970907b
 def _learner(options):
     "A learner that is ready to train, the side of its images, and the precision of its products."
     o, network = options, find_network(options.arch) # before the photos are read

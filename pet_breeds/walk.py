@@ -78,7 +78,7 @@ def execute(
         if cell.cell_type == 'code': cell.outputs, cell.execution_count = [], None
     client = _client(nb, page.stem, out)
     try:
-        with _handlers_kept(): client.execute(env=environ, cleanup_kc=True)
+        with _handlers_kept(): client.execute(env=environ, cleanup_kc=True, **_DEAF)
     except (Exception, CancelledError) as e:
         if _is_stopped(client): raise KeyboardInterrupt from None
         if not isinstance(e, (CellExecutionError, DeadKernelError)): raise
@@ -89,6 +89,11 @@ def execute(
     if _is_stopped(client): raise KeyboardInterrupt
 
 # %% ../nbs/lib/walk.ipynb #d3968ef0
+def _ignore_interrupts(): signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+# A kernel that is interrupted while Python starts would print a traceback; it listens later
+_DEAF = {} if os.name == 'nt' else dict(preexec_fn=_ignore_interrupts)
+
 @contextmanager
 def _handlers_kept():
     "Whoever handles Ctrl-C and SIGTERM does so again after the block."

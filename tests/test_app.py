@@ -1,6 +1,8 @@
 "`pet_breeds app` in Debian's Chromium, driven by Playwright: what a person sees and does, and that nobody else is asked."
+import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import BytesIO
 from urllib.parse import urlsplit
 
 import pytest
@@ -76,7 +79,7 @@ def chromium():
     if not CHROMIUM: pytest.skip('no Chromium here: apt-get install chromium')
     playwright = pytest.importorskip('playwright.sync_api', reason='pip install playwright')
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'])
         yield browser
         browser.close()
 
@@ -101,7 +104,7 @@ def opened(chromium, url, **kw):
 def choose(page, file):
     "Give the page a file, and what it says then."
     before = page.locator('#verdict').inner_text().strip()
-    page.set_input_files('input[type=file]', file)
+    page.set_input_files('#photo input[type=file]', file)
     page.wait_for_function('before => !["", before].includes(document.querySelector("#verdict").innerText.trim())', arg=before)
     return page.locator('#verdict').inner_text().strip()
 
@@ -132,7 +135,7 @@ def test_a_photo_is_answered_as_predict_answers_it(model, chromium, url, images,
             assert said.startswith(f"Looks like {names[0]}, {answer['probability']:.0%}" if answer['sure'] else 'Not sure: one of these')
             assert not answer['sure'] or all(breed.replace('_', ' ') in said for breed in answer['look_alikes'])
             assert bars == [f'{n} {100 * p:.0f}%' for n, (_, p) in zip(names, answer['top'], strict=True)]
-            for alt in ('The photo you chose', 'The middle of the photo, faded where nothing spoke for this breed'):
+            for alt in ('The photo you chose', 'What the network saw, faded where nothing spoke for this breed'):
                 assert page.get_by_alt_text(alt).evaluate('i => i.decode().then(() => i.naturalWidth)') >= 96
 
 
@@ -146,6 +149,42 @@ def test_a_bad_file_is_answered_with_a_message(chromium, url, images, tmp_path):
             assert 'cannot be read as a photo' in choose(page, bad), bad
             assert not page.locator('.confidence-set').count() and not page.locator('img').count()
             assert not choose(page, images / 'Marlow_1.jpg').startswith('This file')  # one can go on at once
+
+
+def test_a_photo_can_be_pasted_and_taken(chromium, url, images):
+    "From the clipboard, and with the camera; Chromium's own stand-in for one shows a green field."
+    from PIL import Image
+    Image.open(images / 'Marlow_1.jpg').save(png := BytesIO(), 'PNG')  # browsers copy no other kind
+    with opened(chromium, url, permissions=['camera', 'clipboard-read', 'clipboard-write']) as page:
+        answer = page.locator('#verdict').get_by_text(re.compile('Looks like|Not sure'))
+        page.evaluate("""async url => { const blob = await (await fetch(url)).blob()
+                         await navigator.clipboard.write([new ClipboardItem({'image/png': blob})]) }""",
+                      f'data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}')
+        page.keyboard.press('Control+v')
+        answer.wait_for()
+        assert page.get_by_alt_text('The photo you chose').evaluate('i => i.decode().then(() => i.naturalWidth)') == Image.open(png).width
+        page.get_by_role('button', name='Remove Image').click()
+        answer.wait_for(state='detached')
+        page.get_by_label('Capture from camera').click()
+        page.get_by_text('Click to Access Webcam').click()
+        page.wait_for_function('document.querySelector("video").currentTime > .5')
+        page.get_by_label('capture photo').click()
+        answer.wait_for()
+
+
+def test_several_photos_are_answered_in_a_table(model, chromium, url, images, tmp_path):
+    "Each as `predict` answers it, in order; a file that is none keeps its row."
+    from pet_breeds.predict import load_model, predict
+    (tmp_path / 'none.jpg').write_text('no photo')
+    photos = [tmp_path / 'none.jpg', *(images / f'Marlow_{i}.jpg' for i in (1, 2, 3))]
+    with opened(chromium, url) as page:
+        page.locator('input[type=file]').last.set_input_files(photos)
+        page.locator('#verdicts[role=status] td').first.wait_for()
+        rows = page.locator('#verdicts tr').all_inner_texts()
+    assert rows[0].startswith('none.jpg') and 'cannot be read as a photo' in rows[0]
+    for row, answer in zip(rows[1:], predict(load_model(model), photos[1:]), strict=True):
+        assert row.startswith(os.path.basename(answer['file']))
+        assert f"{answer['breed'].replace('_', ' ')}, {answer['probability']:.0%}" in row and ('Not sure' in row) != answer['sure']
 
 
 def test_another_page_and_another_route_are_refused(url, images):
@@ -180,7 +219,7 @@ def test_what_is_no_photo_or_too_large_is_refused_at_the_door(chromium, url, tmp
     (tmp_path / 'large.jpg').write_bytes(os.urandom(21_000_000))
     for name, word in {'text.txt': 'Invalid file type', 'large.jpg': 'exceed the maximum allowed size'}.items():
         with opened(chromium, url) as page:
-            page.set_input_files('input[type=file]', tmp_path / name)
+            page.set_input_files('#photo input[type=file]', tmp_path / name)
             page.get_by_text(word).wait_for()
 
 
@@ -190,11 +229,11 @@ def test_a_narrow_window_and_a_keyboard(chromium, url, images):
         fits = lambda: page.evaluate('document.documentElement.scrollWidth <= innerWidth')
         assert fits()
         open_by_keyboard(page).set_files(images / 'Marlow_1.jpg')
-        page.get_by_alt_text('The middle of').wait_for()
+        page.get_by_alt_text('What the network saw').wait_for()
         boxes = [i.bounding_box() for i in page.locator('img').all()]
         assert fits() and len(boxes) == 2 and all(b['x'] >= 0 and b['x'] + b['width'] <= 360 for b in boxes), boxes
         page.get_by_role('button', name='Remove Image').press('Enter')
-        page.get_by_alt_text('The middle of').wait_for(state='detached')
+        page.get_by_alt_text('What the network saw').wait_for(state='detached')
         assert page.locator('#verdict').inner_text().strip() == '' and not page.locator('img').count()
 
 
