@@ -149,7 +149,7 @@ class TrainOptions:
     data: str = 'sample'  # `sample`, `pets` (the full set), or a folder of photos
     # Network of torchvision or timm; without `arch` and `epochs`, photos get the recommended recipe
     arch: str = _filled_in()
-    # Epochs of the whole network, as in fine_tune(epochs); 3 by default, with probe none
+    # Epochs of the whole network, as in fine_tune(epochs); 3 by default, with probe 0
     epochs: int = _filled_in(min=0)
     # Epochs of the head alone, before; not with probe
     freeze_epochs: int|None = field(default=1, metadata=dict(min=0))
@@ -169,7 +169,7 @@ class TrainOptions:
     label: str = _filled_in(metavar='name|folder|FILE')
     # List of photos to leave out, as `doctor` writes it
     exclude: str|None = field(default=None, metadata=dict(metavar='FILE'))
-    # Solve for the head on frozen features, then train the epochs at low rates
+    # Solve for the head on frozen features, then train the epochs at low rates; with none, frozen
     probe: bool = False
     # Train as fastai does by itself: its own pipeline, all in float32
     stock: bool = False
@@ -186,27 +186,27 @@ class TrainOptions:
         _look_at(self)
         _recommend(self)
         _fit_to_data(self, 'arch', 'bs', *(['size'] if self.data == 'sample' else []))
-        if self.epochs is None: _set(self, epochs=0 if self.probe else 3)
-        if self.probe: _set(self, lr=None, freeze_epochs=None)
+        if self.probe and not self.epochs: _set(self, probe=False, frozen=True) # they are one
+        if self.probe or self.frozen: _set(self, lr=None, freeze_epochs=None)
+        if self.epochs is None: _set(self, epochs=0 if self.frozen else 3)
         _check_together(self)
 
 # %% ../nbs/lib/options.ipynb #74ff8084
 def _check_together(options):
     "Refuse options that contradict each other."
     o = options
-    if not (o.epochs or o.probe):
-        raise InvalidInput('0 epochs need the probe: give `--probe`, or epochs')
+    if not (o.epochs or o.frozen):
+        raise InvalidInput('0 epochs train no network: give `--frozen`, or epochs')
     if o.mixup is not None and not inf > o.mixup > 0:
         raise InvalidInput(f'mixup must be above 0, got {o.mixup}')
     if o.label_smoothing is not None and not 0 < o.label_smoothing < 1:
         raise InvalidInput(f'label smoothing must lie between 0 and 1, got {o.label_smoothing}')
-    changes = [k for k in ('probe', 'stock', 'mixup', 'label_smoothing', 'tta') if getattr(o, k)]
+    changes = [k for k in ('epochs', 'probe', 'stock', 'mixup', 'label_smoothing', 'tta')
+               if getattr(o, k)]
     if o.frozen and changes:
         raise InvalidInput(f'frozen trains no network: leave out {", ".join(changes)}')
     if o.all and not o.frozen:
         raise InvalidInput('all leaves no photo to judge a trained network by: give `--frozen` too')
-    if not o.epochs and (o.mixup or o.label_smoothing):
-        raise InvalidInput('mixup and label smoothing change epochs: give some')
 
 # %% ../nbs/lib/options.ipynb #fe483df4
 class Option(NamedTuple):

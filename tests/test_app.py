@@ -39,7 +39,7 @@ HOSTILE = '<img src="http://example.com/x">${fetch("http://example.com/y")} {{1}
 @pytest.fixture(scope='module')
 def model(chromium, tmp_path_factory):
     out = tmp_path_factory.mktemp('trained') / 'model'
-    subprocess.run([*COMMAND, 'train', 'sample', '--probe', '--out', str(out)], check=True, capture_output=True)
+    subprocess.run([*COMMAND, 'train', 'sample', '--frozen', '--out', str(out)], check=True, capture_output=True)
     return out
 
 
