@@ -47,7 +47,7 @@ UNREADABLE = ('This file cannot be read as a photo: it may be damaged, far too l
 def answer_photo(
     model: Model, # See `load_model`
     file: str, # A photo
-) -> tuple[str, dict[str, float], np.ndarray|None]: # Verdict, one or two lines; probabilities; evidence
+) -> tuple[str, dict[str, float], np.ndarray|None]: # Verdict (one or two lines), top, evidence
     "What the page shows for a photo; for an unreadable one a sentence, and nothing else."
     answer = next(predict(model, [file]))
     verdict, top = _verdict(answer)

