@@ -44,7 +44,9 @@ def _client(nb, name, cwd):
         if cell.cell_type == 'code' and (code := _first_line(cell.source)):
             print(f'{name}  cell {cell_index + 1:2} of {len(nb.cells)}  {code}', flush=True)
     this_python = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    def ready(notebook): client.shutdown_kernel = 'graceful' # it removes its temporary files
     client = Client(nb, this_python, timeout=None, on_cell_execute=say,
+                    shutdown_kernel='immediate', on_notebook_start=ready, # else a traceback
                     extra_arguments=['--IPKernelApp.log_level=50'],
                     resources={'metadata': {'path': str(cwd)}})
     return client
@@ -78,7 +80,7 @@ def execute(
         if cell.cell_type == 'code': cell.outputs, cell.execution_count = [], None
     client = _client(nb, page.stem, out)
     try:
-        with _handlers_kept(): client.execute(env=environ, cleanup_kc=True, **_DEAF)
+        with _handlers_kept(): client.execute(env=environ, cleanup_kc=True)
     except (Exception, CancelledError) as e:
         if _is_stopped(client): raise KeyboardInterrupt from None
         if not isinstance(e, (CellExecutionError, DeadKernelError)): raise
@@ -89,11 +91,6 @@ def execute(
     if _is_stopped(client): raise KeyboardInterrupt
 
 # %% ../nbs/lib/walk.ipynb #d3968ef0
-def _ignore_interrupts(): signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-# A kernel that is interrupted while Python starts would print a traceback; it listens later
-_DEAF = {} if os.name == 'nt' else dict(preexec_fn=_ignore_interrupts)
-
 @contextmanager
 def _handlers_kept():
     "Whoever handles Ctrl-C and SIGTERM does so again after the block."

@@ -1,6 +1,7 @@
 "What the tests share."
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,11 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')  # tests run side by side, see add
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / 'shared'
 COMMAND = [sys.executable, '-c', 'from pet_breeds.cli import app; app()']
+
+
+def heed():
+    "`preexec_fn` of commands that get signals: they heed them also where pytest runs in the background or under nohup, which ignore some."
+    for s in (signal.SIGINT, signal.SIGHUP): signal.signal(s, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from io import BytesIO
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import COMMAND
+from conftest import COMMAND, heed
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which('chromium')
@@ -55,7 +55,6 @@ def serving(model, uploads, end=signal.SIGINT):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen([sys.executable, '-c', GUARDED, 'app', str(model), '--port', str(port)], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=os.environ | {'TMPDIR': str(uploads)}, preexec_fn=heed)
     try:

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from conftest import COMMAND, ROOT
+from conftest import COMMAND, ROOT, heed
 
 if os.name != 'posix': pytest.skip('signals of POSIX', allow_module_level=True)
 SMALL = 'train', 'sample', '--size', '32', '--freeze-epochs', '0'
@@ -18,7 +18,7 @@ KILLED = 'def write(*a):\n    real(*a)\n    os.kill(os.getpid(), signal.{signal}
 def begin(*args):
     "A command in a session of its own, after its first epoch."
     process = subprocess.Popen([*COMMAND, *SMALL, *map(str, args)], env=ENV, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+                               start_new_session=True, preexec_fn=heed)
     assert any(line.startswith('epoch') for line in process.stdout)
     return process
 
@@ -73,7 +73,7 @@ def test_doctor_and_walk_leave_nothing(tmp_path, command, workers, sent):
     args = dict(doctor=[sample_folder()], walk=['--epochs', '1', '--out', tmp_path / 'walk'])[command]
     (tmp := tmp_path / 'tmp').mkdir()
     process = subprocess.Popen([*COMMAND, command, *map(str, args)], env=ENV | {'TMPDIR': str(tmp), 'JUPYTER_RUNTIME_DIR': str(tmp)},
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heed)
     while len(begun := family(process.pid)) <= workers and process.poll() is None: time.sleep(.01)
     (os.killpg if sent == signal.SIGHUP else os.kill)(process.pid, sent)
     said = process.communicate(timeout=60)[1]
