@@ -70,6 +70,7 @@ def _verdict(answer):
     shown = [f'{breed}, {p:.0%}' for breed, p in top.items()]
     return f'Looks like {shown[0]}' if answer['sure'] else f'Not sure: {"; ".join(shown)}', top
 
+# %% ../nbs/lib/app.ipynb #ap000107
 def answer_photos(
     model: Model, # See `load_model`
     files: list[str], # Photos
@@ -80,6 +81,7 @@ def answer_photos(
                     for name, verdict in rows)
     return cells and f'<table><caption>What they look like</caption>{cells}</table>'
 
+# %% ../nbs/lib/app.ipynb #ap000207
 def show_evidence(
     model: Model, # See `load_model`
     file: str, # A photo that can be read

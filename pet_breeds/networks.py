@@ -384,11 +384,13 @@ def grad_cam(
     x = x[None] if x.ndim == 3 else x
     if x.ndim != 4 or len(x) != 1:
         raise ValueError(f'expected one image, (3, height, width), got {tuple(x.shape)}')
-    maps, scores = _maps_and_scores(net, x, layer or _last_with_maps(net, x))
+    layer = _last_with_maps(net, x) if layer is None else layer
+    maps, scores = _maps_and_scores(net, x, layer)
     if not 0 <= class_index < len(scores):
         raise ValueError(f'class_index must lie in 0 to {len(scores) - 1}, got {class_index}')
     return _evidence(maps, torch.autograd.grad(scores[class_index], maps)[0], x.shape[-2:])
 
+# %% ../nbs/lib/networks.ipynb #11fe0102
 def _last_with_maps(net, x):
     "The last part that gives maps; a transformer cuts the image into maps, and ends without."
     import torch
