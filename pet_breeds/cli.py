@@ -7,7 +7,7 @@ __all__ = ['app', 'options_from', 'walk', 'train', 'predict', 'export', 'push', 
            'bench', 'sample']
 
 # %% ../nbs/lib/cli.ipynb #9e150734
-import csv, json, re, signal, sys, warnings
+import csv, json, os, re, signal, sys, warnings
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib.metadata import version
@@ -212,13 +212,13 @@ def predict(
     from tqdm import tqdm
     stdout = sys.stdout # where it stays while all else goes to stderr
     with _progress(as_csv or as_json):
-        asked = _loaded(model)
+        asked = _loaded(model, few=_are_few(photos))
         if threshold is not None: asked.metadata['confidence_threshold'] = threshold
         answers = _answers(asked, photos, top or 3)
         if as_csv or as_json: answers = tqdm(answers, unit=' photos', disable=None)
         as_lines = partial(_print_lines, ranked=bool(top))
         printed = _print_csv if as_csv else _print_list if as_json else as_lines
-        failed = printed(answers, stdout)
+        failed = printed(answers, stdout) if _is_primary() else sum(0 for _ in answers)
     if failed: raise typer.Exit(1)
 
 # %% ../nbs/lib/cli.ipynb #df37a67b
@@ -236,18 +236,33 @@ def _check_photos(names):
 def _answers(model, names, top):
     "What the model says of each photo; `-` is the one on standard input."
     from pet_breeds.photos import MAX_BYTES
-    from pet_breeds.predict import predict
+    from pet_breeds.predict import BATCH, predict
+    if _processes() > 1:
+        from pet_breeds.distributed import share_answers
+        yield from share_answers(lambda files: predict(model, files, top=top), names, BATCH)
+        return
     photos = [sys.stdin.buffer.read(MAX_BYTES) if name == '-' else name for name in names]
     piped = {f'photo {i}' for i, name in enumerate(names) if name == '-'} # as `predict` calls it
     for a in predict(model, photos, top=top): yield a | dict(file='-') if a['file'] in piped else a
+
+def _processes(): return int(os.environ.get('WORLD_SIZE', 1)) # that `torchrun` started
+
+def _is_primary(): return os.environ.get('RANK', '0') == '0'
 
 def _is_model(name):
     "Whether it names a model, and not a photo or a folder of photos."
     if name.startswith('hub:') or name.endswith('.onnx'): return True
     return any((Path(name) / n).exists() for n in ('model.json', 'model.safetensors'))
 
-def _loaded(model):
+def _are_few(names):
+    "Whether PyTorch takes longer to import than NumPy to answer these."
+    return len(names) <= 4 and _processes() == 1 and not any(Path(n).is_dir() for n in names)
+
+def _loaded(model, few=False):
     "The model of a folder, of an ONNX file or of a hub; for `None` the shipped one."
+    if few and (model is None or Path(model).is_dir()):
+        from pet_breeds.predict import numpy_model
+        if quick := numpy_model(model): return quick
     from pet_breeds.predict import load_model
     if model is None: return load_model()
     if model.startswith('hub:'):

@@ -6,6 +6,7 @@
 __all__ = ['lite_network']
 
 # %% ../nbs/lib/lite.ipynb #11fe1003
+from collections.abc import Iterable
 from math import ceil
 
 from torch import nn
@@ -47,27 +48,18 @@ class _Block(nn.Sequential):
     def forward(self, x): return x + super().forward(x) if self.adds else super().forward(x)
 
 # %% ../nbs/lib/lite.ipynb #11fe1009
-_SCALES = (1, 1), (1, 1.1), (1.1, 1.2) # Of width and depth, for Lite 0, 1 and 2
-_STAGES = ((16, 3, 1, 1), (24, 3, 2, 2), (40, 5, 2, 2), (80, 3, 2, 3), (112, 5, 1, 3),
-           (192, 5, 2, 4), (320, 3, 1, 1)) # Width, kernel, step, blocks
-
 def lite_network(
-    i: int, # 0, 1 or 2
+    blocks: Iterable[tuple[int, ...]], # Those of Lite 0, 1 or 2, see `lite_blocks`
 ) -> nn.Sequential: # From images, mean and deviation .5, (batch, 3, h, w), to scores, (batch, 1000)
     """EfficientNet-Lite with random weights.
 
     EfficientNet: Tan and Le 2019, https://arxiv.org/abs/1905.11946; Lite: Google 2020.
     """
-    (wide, deep), before, stages = _SCALES[i], 32, nn.Sequential()
-    for n, (width, k, s, blocks) in enumerate(_STAGES):
-        width, stage = int(width * wide + 4) // 8 * 8, nn.Sequential()
-        for j in range(blocks if n in (0, 6) else ceil(blocks * deep)):
-            stage.append(_Block(before, width, k, 1 if j else s, 6 if n else 1))
-            before = width
-        stages.append(stage)
-    net = nn.Sequential()
+    net, stages = nn.Sequential(), nn.Sequential(*(nn.Sequential() for _ in range(7)))
+    for stage, before, width, k, s, widen in blocks:
+        stages[stage].append(_Block(before, width, k, s, widen))
     parts = dict(conv_stem=_conv(3, 32, 3, 2), bn1=_NormAct(32), blocks=stages,
-                 conv_head=_conv(before, 1280), bn2=_NormAct(1280),
+                 conv_head=_conv(width, 1280), bn2=_NormAct(1280),
                  global_pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
                  classifier=nn.Linear(1280, 1000))
     for name, part in parts.items(): net.add_module(name, part)

