@@ -23,8 +23,9 @@ from fastai.vision.all import Learner, default_device
 from .augment import warp_photo
 from .errors import InvalidInput
 from .learners import best_precision
+from .loaders import DecodedPhotos
 from .networks import find_network, in_eval, load_network, weights_digest
-from .photos import file_bytes, read_photo
+from .photos import file_bytes
 from .records import atomic_write, cache_folder
 from scipy.stats import t as student
 from sklearn.decomposition import PCA
@@ -110,17 +111,15 @@ def _precision(precision):
     if precision in ('float32', 'bfloat16'): return precision
     raise InvalidInput(f'unknown precision {precision!r}: give auto, float32 or bfloat16')
 
-def _square(photo, size, resize):
-    "A photo as `predict` shows it to a network, uint8, (size, size, 3)."
-    return warp_photo(read_photo(photo, 3 * size // 2), size=size, resize=resize)
-
 def _compute(body, photos, size, bs, precision, resize):
     device, rows = default_device(), []
+    decoded = DecodedPhotos(photos, 3 * size // 2) # squares as `predict` shows them to a network
     body = body.to(device, memory_format=torch.channels_last)
     half = torch.autocast(device.type, torch.bfloat16, enabled=precision == 'bfloat16')
     with ThreadPool() as pool, torch.inference_mode(), half:
         for i in range(0, len(photos), bs):
-            x = np.stack(pool.map(lambda p: _square(p, size, resize), photos[i:i + bs]))
+            x = np.stack(pool.map(lambda p: warp_photo(decoded(p), size=size, resize=resize),
+                                  photos[i:i + bs]))
             x = torch.from_numpy(x).to(device).permute(0, 3, 1, 2) / 255
             rows.append(body(x).float().cpu())
     return torch.cat(rows).numpy()

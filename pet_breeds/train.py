@@ -33,7 +33,7 @@ from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Una
                                UserError)
 from .features import as_layer, fit_head, out_of_fold, timed_features
 from .learners import FreezeBatchNorm, L2Norm, set_normalization
-from .loaders import fused_block
+from .loaders import PhotoLoader, fused_block, keep_decoded
 from .networks import find_network
 from .options import TrainOptions
 from .predict import check_breeds, write_head, write_model
@@ -46,8 +46,9 @@ from .resnet101_fp16 import full_precision, mixed_precision
 def speed_up(
     learn: Learner, # Changed in place
 ) -> tuple[str, str]: # The precision of matrix products, and why
-    "Let a learner compute in the precision and memory layout that suit this machine."
+    "Let a learner compute in the precision and layout that suit this machine, and decode once."
     precision = mixed_precision(learn)
+    if type(learn.dls.train) is PhotoLoader: keep_decoded(learn.dls)
     if learn.dls.device.type == 'cuda':
         where = torch.cuda.get_device_name()
         return precision, f'{precision} with loss scaling on {where}, channels last'
