@@ -23,10 +23,11 @@ from PIL import Image
 from .baseline import pet_learner
 from .data import breed_name, data_block
 from .datasets import data_loaders, get_data
-from .loaders import fused_block
+from .export import OnnxModel, export_onnx
+from .loaders import fused_block, keep_decoded
 from .options import settings
 from .photos import find_photos, read_photo
-from .predict import Model, predict
+from .predict import FORMAT, Model, photo_views, predict
 from .predictions import evaluate
 from .records import data_name, provenance
 from .resnet101_fp16 import mixed_precision
@@ -112,7 +113,8 @@ def _loaders(photos, size, bs, fused, num_workers=0):
     def split(items): return range(len(items)), range(2)
     block = (fused_block if fused else data_block)(size, breed_name, split)
     dls = block.dataloaders(photos, bs=bs, num_workers=num_workers)
-    if not fused: dls.add_tfms([Normalize.from_stats(*imagenet_stats)], 'after_batch')
+    if fused: keep_decoded(dls)
+    else: dls.add_tfms([Normalize.from_stats(*imagenet_stats)], 'after_batch')
     return dls
 
 # %% ../nbs/lib/bench.ipynb #e5a081ab
@@ -177,21 +179,35 @@ def _prediction(photos, arch, x):
     def learner(**how): return _learner(photos[:64], arch, x.size, 2, **how)
     def many(learn): return lambda: len(learn.get_preds(dl=learn.dls.test_dl(photos, bs=64))[0])
     def one(ask): return lambda: sum(1 for photo in photos[:8] if ask(photo))
-    def measured(**sides):
-        rates = interleaved(sides, x.rounds)
-        return dict(rates=rates, **ratio(rates['ours'], rates['stock']))
-    stock, model = learner(fused=False), _as_model(learner(), x.size)
+    stock, model = learner(fused=False), _as_model(learner(), arch, x.size)
+    ready = np.concatenate([photo_views(p, model.metadata) for p in photos[:32]])
+    def network(): # the same photos often, ready in memory
+        for i in range(0, len(photos), 32): model.probabilities(ready[:len(photos) - i])
+        return len(photos)
+    batch = interleaved(dict(stock=many(stock), ours=many(learner(fast=True)), limit=network,
+                             predict=lambda: len(list(predict(model, photos)))), x.rounds)
+    single = interleaved(dict(stock=one(stock.predict), ours=one(_ask(model)),
+                              onnx=one(_ask(_as_onnx(model)))), x.rounds)
     return dict(arch=arch, size=x.size,
-                batch=measured(stock=many(stock), ours=many(learner(fast=True))),
-                single=measured(stock=one(stock.predict),
-                                ours=one(lambda photo: list(predict(model, [photo])))))
+                batch=dict(rates=batch, **ratio(batch['ours'], batch['stock']),
+                           limit_fraction=ratio(batch['predict'], batch['limit'])['ratio']),
+                single=dict(rates=single, **ratio(single['ours'], single['stock'])),
+                onnx=dict(rates=single, **ratio(single['onnx'], single['stock'])))
 
-def _as_model(learn, size):
+def _ask(model): return lambda photo: list(predict(model, [photo]))
+
+def _as_model(learn, arch, size):
     "A model as it is read from a folder, in float32."
     mean, std = map(list, imagenet_stats)
-    metadata = dict(breeds=list(learn.dls.vocab), size=size, mean=mean, std=std, temperature=1.,
-                    confidence_threshold=.9)
+    metadata = dict(format=FORMAT, arch=arch, head='fastai', breeds=list(learn.dls.vocab),
+                    size=size, mean=mean, std=std, temperature=1., confidence_threshold=.9,
+                    weights_sha256='random', resize='crop')
     return Model(learn.model.eval().to(memory_format=torch.channels_last), metadata)
+
+def _as_onnx(model):
+    with tempfile.TemporaryDirectory() as tmp:
+        export_onnx(model, Path(tmp) / 'model.onnx')
+        return OnnxModel(Path(tmp) / 'model.onnx')
 
 # %% ../nbs/lib/bench.ipynb #7e0d0002
 def _time_to_error(data, seed, size):
@@ -244,9 +260,11 @@ def bench_tables(
     "The bench, ready to show."
     p, trained, predicted = doc['pipeline'], doc['training'], doc['prediction']
     ratios = [_row('pipeline', p['rates'][p['stock']], p['rates']['fused'], p)]
-    ratios += [_row(_name(t), t['rates']['stock'], _ours(t), t) for t in trained]
-    for kind, r in {'many photos': predicted['batch'], 'one photo': predicted['single']}.items():
-        ratios.append(_row(f'prediction, {kind}', r['rates']['stock'], r['rates']['ours'], r))
+    ratios += [_row(_name(t), t['rates']['stock'], t['rates']['16 bits'], t) for t in trained]
+    for kind, name, side in (('many photos', 'batch', 'ours'), ('one photo', 'single', 'ours'),
+                             ('one photo, ONNX', 'onnx', 'onnx')):
+        rates = (r := predicted[name])['rates']
+        ratios.append(_row(f'prediction, {kind}', rates['stock'], rates[side], r))
     training = [dict(training=_name(t)) | {k: _median(v) for k, v in t['rates'].items()}
                 | {'ours / limit': f"{t['limit_fraction']:.2f}"} for t in trained]
     growth = [{'photos': g['photos'], 'photos/s': f"{g['rate']:.0f}",
@@ -263,8 +281,6 @@ def _median(rates): return f'{statistics.median(rates):.1f}'
 
 def _name(t): return f"{t['arch']}, {'frozen' if t['frozen'] else 'whole'}"
 
-def _ours(t): return t['rates'].get('ours', t['rates']['16 bits'])
-
 # %% ../nbs/lib/bench.ipynb #ace9a718
 def plot_parts(
     doc: dict, # See `run_bench`
@@ -274,7 +290,7 @@ def plot_parts(
     t = next(t for t in doc['training'] if t['arch'] == arch and not t['frozen'])
     def milliseconds(*sides): return 1000 / np.median(sides, 1)
     loading = milliseconds(*(doc['pipeline']['rates'][k] for k in ('stock, 0 workers', 'fused')))
-    network = milliseconds(t['rates']['stock'], _ours(t)) - loading
+    network = milliseconds(t['rates']['stock'], t['rates']['16 bits']) - loading
     _, ax = plt.subplots(figsize=(6.5, 1.8))
     ax.barh(('stock', 'ours'), loading, color='C1', label='loading')
     ax.barh(('stock', 'ours'), network, left=loading, color='C0', label=f'{arch}, whole')

@@ -27,9 +27,16 @@ def is_primary() -> bool: # Also `True` in a process that was started alone
     return rank_distrib() == 0
 
 def use_own_gpu() -> None:
-    "Let each process of a machine compute on a GPU of its own; call it before loaders are made."
-    if 'LOCAL_RANK' in os.environ and torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    """Let each process of a machine compute on a GPU of its own; call it before loaders are made.
+
+    Raises `InvalidInput` for more processes than GPUs.
+    """
+    if 'LOCAL_RANK' not in os.environ or not torch.cuda.is_available(): return
+    rank, gpus = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
+    if rank >= gpus:
+        raise InvalidInput(f'{rank + 1} processes need as many GPUs, there are {gpus}: '
+                           f'give at most --nproc-per-node {gpus}')
+    torch.cuda.set_device(rank)
 
 # %% ../nbs/lib/distributed.ipynb #3bd14923
 class _Share(Callback):

@@ -113,7 +113,7 @@ def _precision(precision):
 
 def _compute(body, photos, size, bs, precision, resize):
     device, rows = default_device(), []
-    decoded = DecodedPhotos(photos, 3 * size // 2) # squares as `predict` shows them to a network
+    decoded = DecodedPhotos(photos, 3 * size // 2, keep=False) # where a training has kept them
     body = body.to(device, memory_format=torch.channels_last)
     half = torch.autocast(device.type, torch.bfloat16, enabled=precision == 'bfloat16')
     with ThreadPool() as pool, torch.inference_mode(), half:

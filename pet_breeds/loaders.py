@@ -197,15 +197,16 @@ class DecodedPhotos:
     def __init__(self,
         photos: Sequence[Path], # Photos, each once
         least: int=0, # Pixels that the shorter side keeps, see `read_photo`
+        keep: bool=True, # Whether to decode all of them now, unless they are there already
     ):
         "Raises `InvalidInput` for damaged photos. Where nothing can be kept, it says so."
         self.least, self.places = least, {}
         try:
             self.file = _own_folder() / _name(photos, least)
-            if not self._found(photos):
+            if not self._found(photos) and keep:
                 _write(self.file, photos, least)
                 self._found(photos)
-            os.utime(self.file)
+            if self.places: os.utime(self.file)
             _prune(self.file.parent, self.file)
         except OSError as e: # a photo's own fault comes again when it is loaded
             print(f'decoded photos are not kept ({e}): set XDG_CACHE_HOME to a folder of your own')
@@ -307,9 +308,13 @@ def keep_on_device(
         shape = (side, side) if resize == 'squish' else image.shape[:2] # what is cut from it
         return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), shape
     for i, old in enumerate(dls.loaders):
-        with ThreadPool() as pool: squares = pool.map(square, old.dataset.items)
-        images, sizes = zip(*squares, strict=True)
         new = old.new(cls=DeviceLoader, num_workers=0) # processes cannot share a GPU's memory
-        new.kept = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(dls.device)
+        n = len(old.dataset)
+        kept, new.sizes = torch.empty(n, side, side, 3, dtype=torch.uint8, device=dls.device), []
+        with ThreadPool() as pool:
+            for place, (image, shape) in zip(kept, pool.imap(square, old.dataset.items), strict=True):
+                place.copy_(torch.from_numpy(image))
+                new.sizes.append(shape)
+        new.kept = kept.permute(0, 3, 1, 2)
         new.rng.setstate(old.rng.getstate()) # the same order, the same parameters
-        new.sizes, dls.loaders[i] = sizes, new
+        dls.loaders[i] = new

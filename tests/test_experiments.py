@@ -27,9 +27,9 @@ def records_of(script):
 
 
 def test_each_record_has_its_script():
-    "One alone: `published` was typed from the original post."
+    "One alone: `published` was typed from the original post. `gpu` waits for one, `ready` makes the shipped model."
     made = {script: records_of(script) for script in SCRIPTS}
-    assert [s for s, records in made.items() if not records] == ['ready']  # which makes the shipped model
+    assert [s for s, records in made.items() if not records] == ['gpu', 'ready']
     assert sorted(sum(made.values(), [])) == [r for r in RECORDS if r != 'published']
 
 
@@ -101,7 +101,8 @@ def recipes(record):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('script, n', [('precision', 2), ('race', 5), ('rates', 2), ('recipes', 4), ('stages', 7)])
+@pytest.mark.parametrize('script, n', [('precision', 2), ('race', 5), ('rates', 2), ('recipes', 4), ('stages', 7),
+                                       ('tricks', 10), ('speedrun', 4)])
 def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, n):
     (name, record), = small(script, '--data', few).items()
     assert name.startswith(f'{script}-') and name.endswith('-few') and str(few.parent) not in json.dumps(record)
@@ -154,9 +155,22 @@ def test_the_other_scripts(small, few, torch_home, monkeypatch):
     assert {n for (_, p), n in judged.items() if p == 'out of fold'} == {BREEDS * PHOTOS}
     assert {n for (_, p), n in judged.items() if p == 'random split'} == {BREEDS * PHOTOS // 5}
     assert {arch for arch, _ in judged} == set(features['sizes']) and (len(judged), 'official' in {p for _, p in judged}) == (20, True)
-    assert found[f'sure-{few}']['promise']['total'] == BREEDS * PHOTOS // 5 and len(found[f'start-up-{few}']['ratios']) == 5
+    assert found[f'sure-{few}']['promise']['total'] == BREEDS * PHOTOS // 5 and len(found[f'start-up-{few}']['ratios']) == 6
     (own,) = found[f'first-answer-{few}']['runs']  # of 50 photos, less the one that is asked about
     assert (own['breeds'], own['photos'], own['arch']) == (5, 5 * (PHOTOS - 1), 'tf_efficientnet_lite2')
+
+
+@pytest.mark.slow
+def test_what_a_gpu_is_asked(monkeypatch):
+    "On the CPU and in small, all but two processes on one card."
+    monkeypatch.syspath_prepend(FOLDER)
+    import gpu
+    from pet_breeds.bench import bench_photos
+    for name in ('reset_peak_memory_stats', 'max_memory_allocated'): monkeypatch.setattr(f'torch.cuda.{name}', lambda: 2**20)
+    x = gpu.Extent(32, 8, 24, 8, 16, ('pet_resnet10', 'pet_resnet18'), ('float32', 'bfloat16'))
+    with bench_photos('sample', x.train) as photos: found = {name: work() for name, work in [*gpu.parts('sample', photos, x)][:-1]}
+    assert len(found) == 3 + 2 * 2 * 2 + 1 and found['deep']['peak_mb'] == 1 and found['deep']['seconds'] > 0
+    assert all(rate > 0 for rates in [*list(found.values())[3:], *found['load'].values()] for rate in rates)
 
 
 def test_names_of_records_tell_no_place(monkeypatch, tmp_path):

@@ -1,0 +1,135 @@
+"""What one GPU does, within eight minutes: loading, training, the walk's recipes at full size.
+
+Photos are repeated to the number of the whole set, so a few small ones do. Weights are random:
+they train as fast as others. Two processes share the card by gloo: NCCL refuses two on one.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+import torch.distributed as dist
+from common import arguments, record_name
+from fastai.callback.channelslast import ChannelsLast
+from fastai.vision.all import default_device, noop, set_seed
+from pet_breeds.baseline import pet_learner
+from pet_breeds.bench import _train_epoch, bench_photos, interleaved
+from pet_breeds.data import breed_name
+from pet_breeds.distributed import _Share
+from pet_breeds.loaders import fused_block, keep_on_device
+from pet_breeds.records import data_name, provenance, write_record
+from pet_breeds.resnet101_fp16 import mixed_precision
+
+
+@dataclass(frozen=True)
+class Extent:
+    size: int = 224
+    bs: int = 64
+    train: int = 5912  # photos of the walk's recipes; `valid` of them are judged
+    valid: int = 1478
+    some: int = 2048  # photos of an epoch whose rate is measured
+    archs: tuple[str, str] = 'resnet34', 'resnet101'
+    precisions: tuple[str, ...] = 'float32', 'float16', 'bfloat16'
+
+
+def loaders(photos, n, x, on_device=True):
+    block = fused_block(x.size, breed_name, lambda items: (range(n), range(min(n, x.valid))))
+    dls = block.dataloaders(photos[:n], bs=x.bs, num_workers=0)
+    if on_device: keep_on_device(dls)
+    return dls
+
+
+def learner(dls, arch, precision, channels_last=True, compiled=False):
+    set_seed(0, reproducible=True)
+    learn = pet_learner(dls, arch, pretrained=False)
+    learn.logger = noop
+    mixed_precision(learn, precision)
+    if not channels_last: learn.remove_cb(ChannelsLast)
+    if compiled: learn.model.compile()
+    return learn
+
+
+def done(photos):
+    "The same number, once the GPU has done what it was told."
+    if torch.cuda.is_available(): torch.cuda.synchronize()
+    return photos
+
+
+def load_rates(photos, x):
+    "Photos/s of augmentation by threads, and on the device; without a network."
+    sides = {k: loaders(photos, x.some, x, k == 'device').train for k in ('threads', 'device')}
+    return interleaved({k: lambda dl=dl: done(sum(len(y) for _, y in dl))
+                        for k, dl in sides.items()})
+
+
+def train_rate(learn):
+    "Photos/s of two epochs, after one to warm up; the whole network is trained."
+    learn.unfreeze()
+    return interleaved(dict(rate=lambda: done(_train_epoch(learn, learn.dls.train.bs))), 2)['rate']
+
+
+def shared_rate(learn):
+    "In each of two processes; photos/s of both together."
+    dist.init_process_group('gloo')
+    with learn.added_cbs(_Share()): rate = train_rate(learn)
+    if dist.get_rank() == 0: print(json.dumps(rate))
+    dist.destroy_process_group()
+
+
+def two_processes(data):
+    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+               '--standalone', __file__, '--data', data]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def walk(learn, **tune):
+    "Seconds, and the peak of the GPU's memory, the photos counted."
+    torch.cuda.reset_peak_memory_stats()
+    started = time.perf_counter()
+    learn.fine_tune(**tune)
+    done(0)
+    return dict(seconds=round(time.perf_counter() - started, 1),
+                peak_mb=torch.cuda.max_memory_allocated() >> 20)
+
+
+def parts(data, photos, x):
+    "Name and work of each measurement."
+    full, (small, deep), half = loaders(photos, x.train, x), x.archs, x.precisions[1]
+    yield 'baseline', lambda: walk(learner(full, small, 'float32'), epochs=3)
+    yield 'deep', lambda: walk(learner(full, deep, half), epochs=6, freeze_epochs=3)
+    yield 'load', lambda: load_rates(photos, x)
+    some = loaders(photos, x.some, x)
+    cases = [(a, p, last, False) for a in x.archs for p in x.precisions for last in (False, True)]
+    for case in [*cases, (small, half, True, True)]:
+        arch, precision, *how = case
+        said = [s for s, yes in zip(('channels last', 'compiled'), how, strict=True) if yes]
+        yield ', '.join([arch, precision, *said]), lambda c=case: train_rate(learner(some, *c))
+    yield f'{small}, {half}, channels last, two processes', partial(two_processes, data)
+
+
+def measure(data, x, name):
+    "Keep each part as soon as it is done; one that fails costs no other."
+    with bench_photos(data, x.train) as photos:
+        if 'LOCAL_RANK' in os.environ: # started by `two_processes`
+            shared_rate(learner(loaders(photos, x.some, x), x.archs[0], x.precisions[1]))
+            return
+        record = provenance() | dict(data=data_name(data), weights='random') | asdict(x)
+        for part, work in parts(data, photos, x):
+            try:
+                record[part] = work()
+            except Exception as e: record[part] = f'{type(e).__name__}: {e}'[:500]
+            print(f'{part}: {record[part]}', flush=True)
+            write_record(name, record)
+
+
+if __name__ == '__main__':
+    data = arguments(__doc__)
+    if default_device().type != 'cuda':
+        print('no GPU here: this script needs one', file=sys.stderr)
+        sys.exit(3)
+    measure(data, Extent(), record_name('gpu', data))
