@@ -186,13 +186,14 @@ def _prediction(photos, arch, x):
         return len(photos)
     batch = interleaved(dict(stock=many(stock), ours=many(learner(fast=True)), limit=network,
                              predict=lambda: len(list(predict(model, photos)))), x.rounds)
-    single = interleaved(dict(stock=one(stock.predict), ours=one(_ask(model)),
-                              onnx=one(_ask(_as_onnx(model)))), x.rounds)
+    single = interleaved(dict(
+        stock=one(stock.predict), ours=one(_ask(model)), onnx=one(_ask(_as_onnx(model))),
+        int8=one(_ask(_as_onnx(model, 'int8', photos[:32])))), x.rounds)
     return dict(arch=arch, size=x.size,
                 batch=dict(rates=batch, **ratio(batch['ours'], batch['stock']),
                            limit_fraction=ratio(batch['predict'], batch['limit'])['ratio']),
-                single=dict(rates=single, **ratio(single['ours'], single['stock'])),
-                onnx=dict(rates=single, **ratio(single['onnx'], single['stock'])))
+                single=dict(rates=single) | {f'{side}_ratio': ratio(single[side], single['stock'])
+                                             for side in ('ours', 'onnx', 'int8')})
 
 def _ask(model): return lambda photo: list(predict(model, [photo]))
 
@@ -204,9 +205,9 @@ def _as_model(learn, arch, size):
                     weights_sha256='random', resize='crop')
     return Model(learn.model.eval().to(memory_format=torch.channels_last), metadata)
 
-def _as_onnx(model):
+def _as_onnx(model, *how):
     with tempfile.TemporaryDirectory() as tmp:
-        export_onnx(model, Path(tmp) / 'model.onnx')
+        export_onnx(model, Path(tmp) / 'model.onnx', *how)
         return OnnxModel(Path(tmp) / 'model.onnx')
 
 # %% ../nbs/lib/bench.ipynb #7e0d0002
@@ -261,10 +262,11 @@ def bench_tables(
     p, trained, predicted = doc['pipeline'], doc['training'], doc['prediction']
     ratios = [_row('pipeline', p['rates'][p['stock']], p['rates']['fused'], p)]
     ratios += [_row(_name(t), t['rates']['stock'], t['rates']['16 bits'], t) for t in trained]
-    for kind, name, side in (('many photos', 'batch', 'ours'), ('one photo', 'single', 'ours'),
-                             ('one photo, ONNX', 'onnx', 'onnx')):
-        rates = (r := predicted[name])['rates']
-        ratios.append(_row(f'prediction, {kind}', rates['stock'], rates[side], r))
+    many, one = predicted['batch'], predicted['single']
+    ratios.append(_row('prediction, many photos', many['rates']['stock'], many['rates']['ours'], many))
+    ratios += [_row(f'prediction, one photo{how}', one['rates']['stock'], one['rates'][side],
+                    one[f'{side}_ratio'])
+               for side, how in (('ours', ''), ('onnx', ', ONNX'), ('int8', ', ONNX in 8 bits'))]
     training = [dict(training=_name(t)) | {k: _median(v) for k, v in t['rates'].items()}
                 | {'ours / limit': f"{t['limit_fraction']:.2f}"} for t in trained]
     growth = [{'photos': g['photos'], 'photos/s': f"{g['rate']:.0f}",
