@@ -263,7 +263,8 @@ def bench_tables(
     ratios = [_row('pipeline', p['rates'][p['stock']], p['rates']['fused'], p)]
     ratios += [_row(_name(t), t['rates']['stock'], t['rates']['16 bits'], t) for t in trained]
     many, one = predicted['batch'], predicted['single']
-    ratios.append(_row('prediction, many photos', many['rates']['stock'], many['rates']['ours'], many))
+    rates = many['rates']
+    ratios.append(_row('prediction, many photos', rates['stock'], rates['ours'], many))
     ratios += [_row(f'prediction, one photo{how}', one['rates']['stock'], one['rates'][side],
                     one[f'{side}_ratio'])
                for side, how in (('ours', ''), ('onnx', ', ONNX'), ('int8', ', ONNX in 8 bits'))]

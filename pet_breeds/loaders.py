@@ -312,7 +312,8 @@ def keep_on_device(
         n = len(old.dataset)
         kept, new.sizes = torch.empty(n, side, side, 3, dtype=torch.uint8, device=dls.device), []
         with ThreadPool() as pool:
-            for place, (image, shape) in zip(kept, pool.imap(square, old.dataset.items), strict=True):
+            squares = pool.imap(square, old.dataset.items)
+            for place, (image, shape) in zip(kept, squares, strict=True):
                 place.copy_(torch.from_numpy(image))
                 new.sizes.append(shape)
         new.kept = kept.permute(0, 3, 1, 2)

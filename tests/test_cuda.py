@@ -54,7 +54,7 @@ def numpy(t, **kwargs):
 
 @ByteNormalize
 def encodes(self, x: FakeTensor):  # fastai chooses by type, and no fake tensor is a `TensorImage`
-    return ByteNormalize.encodes.invoke(ByteNormalize, TensorImage)(self, x) if x.ndim == 4 else x
+    return ByteNormalize.encodes.invoke(ByteNormalize, TensorImage)(self, x) if x.ndim == 4 else x  # type: ignore[attr-defined]
 
 
 def swap(old, new):
