@@ -8,6 +8,7 @@ __all__ = ['app', 'options_from', 'walk', 'train', 'predict', 'export', 'push', 
 
 # %% ../nbs/lib/cli.ipynb #9e150734
 import csv, json, os, re, signal, sys, warnings
+from collections import deque
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib.metadata import version
@@ -215,10 +216,11 @@ def predict(
         asked = _loaded(model, few=_are_few(photos))
         if threshold is not None: asked.metadata['confidence_threshold'] = threshold
         answers = _answers(asked, photos, top or 3)
+        if answers is None: return # the primary process has them
         if as_csv or as_json: answers = tqdm(answers, unit=' photos', disable=None)
         as_lines = partial(_print_lines, ranked=bool(top))
         printed = _print_csv if as_csv else _print_list if as_json else as_lines
-        failed = printed(answers, stdout) if _is_primary() else sum(0 for _ in answers)
+        failed = printed(answers, stdout)
     if failed: raise typer.Exit(1)
 
 # %% ../nbs/lib/cli.ipynb #df37a67b
@@ -233,22 +235,27 @@ def _check_photos(names):
     if first.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f'{names[0]!r} is neither a model nor a photo: check the name')
 
+# %% ../nbs/lib/cli.ipynb #df37a67c
 def _answers(model, names, top):
-    "What the model says of each photo; `-` is the one on standard input."
+    "What the model says of each photo; `-` is the one on standard input. `None`: others say it."
     from pet_breeds.photos import MAX_BYTES
     from pet_breeds.predict import BATCH, predict
     if _processes() > 1:
-        from pet_breeds.distributed import share_answers
-        yield from share_answers(lambda files: predict(model, files, top=top), names, BATCH)
-        return
+        from pet_breeds.distributed import is_primary, share_answers
+        shared = share_answers(lambda files: predict(model, files, top=top), names, BATCH)
+        if is_primary(): return shared
+        deque(shared, 0) # others print nothing
+        return None
     photos = [sys.stdin.buffer.read(MAX_BYTES) if name == '-' else name for name in names]
     piped = {f'photo {i}' for i, name in enumerate(names) if name == '-'} # as `predict` calls it
-    for a in predict(model, photos, top=top): yield a | dict(file='-') if a['file'] in piped else a
+    return (a | dict(file='-') if a['file'] in piped else a
+            for a in predict(model, photos, top=top))
 
-def _processes(): return int(os.environ.get('WORLD_SIZE', 1)) # that `torchrun` started
+def _processes():
+    "How many `torchrun` started, which tells each of them its number, too."
+    return int(os.environ.get('WORLD_SIZE') or 1) if 'RANK' in os.environ else 1
 
-def _is_primary(): return os.environ.get('RANK', '0') == '0'
-
+# %% ../nbs/lib/cli.ipynb #df37a67d
 def _is_model(name):
     "Whether it names a model, and not a photo or a folder of photos."
     if name.startswith('hub:') or name.endswith('.onnx'): return True

@@ -23,8 +23,8 @@ from .augment import AugmentParams, sample_params, warp_photo
 from .calibrate import apply_temperature, confidence_threshold, fit_temperature
 from .errors import InvalidInput, NotFound
 from .lite_numpy import lite_forward, read_arrays
-from .networks import (CUTS, LITE, as_map, build_body, build_network, find_network,
-                                 is_published, lite_file, load_lite, load_network,
+from .networks import (CUTS, LITE, LITE_SHA256, as_map, build_body, build_network,
+                                 find_network, is_published, lite_file, load_lite, load_network,
                                  weights_digest)
 from .photos import photo_files, photo_pixels
 from .records import atomic_path, atomic_write, parse_json
@@ -546,22 +546,28 @@ def _softmax(scores):
 def numpy_model(
     folder: str|Path|None=None, # A folder that `pet_breeds train` wrote; by default the shipped one
 ) -> Model|None: # Ready to be asked; `None` for what only `load_model` can read, or refuse
-    "A model that answers as the one of `load_model`, only sooner. Errors as in `read_metadata`."
+    "A model that answers as the one of `load_model`, only sooner. Errors as there."
     folder = Path(folder or READY)
-    metadata = read_metadata(folder)
-    file = lite_file(metadata['arch'])
+    metadata = _read(folder, folder)
+    file, known = lite_file(arch := metadata['arch']), LITE_SHA256.get(arch)
     if file is None or metadata['head'] != 'frozen' or not is_published(file): return None
-    if metadata.get('weights') != f'{file.name} of the weights extra': return None
-    n, weights = len(metadata['breeds']), folder / 'model.safetensors'
-    if weights.stat().st_size > 10_000 * (n + 1): return None # 1,280 numbers a breed
+    if metadata.get('backbone_sha256') != known: return None
+    head = _head(folder / 'model.safetensors', metadata)
+    if head is None: return None
+    backbone = [a for k, a in read_arrays(file).items() if not k.endswith('tracked')]
+    return NumpyModel((backbone, *head), metadata)
+
+def _head(file, metadata):
+    "Weights and bias of a head in 32 bits, as it is written here; `None` for any other."
     from safetensors import SafetensorError
     from safetensors.numpy import load
+    n = len(metadata['breeds'])
+    if file.stat().st_size > 10_000 * (n + 1): return None # 1,280 numbers a breed
+    _check_digest(file, hashlib.sha256(weights := file.read_bytes()), metadata)
     try:
-        head = load(weights.read_bytes())
-    except SafetensorError: return None
-    shapes = {'1.3.weight': (n, 1280), '1.3.bias': (n,)}
-    fits = {k: v.shape for k, v in head.items()} == shapes
-    if not fits or not all(np.isfinite(v).all() for v in head.values()): return None
-    backbone = [a for k, a in read_arrays(file).items() if not k.endswith('tracked')]
-    weight, bias = (head[k].astype(np.float32) for k in shapes)
-    return NumpyModel((backbone, weight, bias), metadata)
+        head = load(weights)
+    except (SafetensorError, KeyError): return None # damaged; bfloat16, which NumPy has not
+    kinds = {'1.3.weight': ((n, 1280), np.float32), '1.3.bias': ((n,), np.float32)}
+    fits = {k: (v.shape, v.dtype) for k, v in head.items()} == kinds
+    fits = fits and all(np.isfinite(v).all() for v in head.values())
+    return [head[k] for k in kinds] if fits else None
