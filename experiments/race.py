@@ -1,5 +1,6 @@
 "Post 08: recipes raced to the error that stock fastai ends with."
 from common import arguments, judged, learner, options_for, record_name
+from pet_breeds.loaders import keep_decoded
 from pet_breeds.records import data_name, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 
@@ -18,7 +19,11 @@ if __name__ == '__main__':
     def measure(recipe, seed):
         learn = learner(s, s.arch, seed, fused=recipe != 'stock')
         if recipe != 'stock': speed_up(learn)
-        return judged(learn, RECIPES[recipe])
+
+        def fit(learn): # decoding counts, too
+            if recipe != 'stock': keep_decoded(learn.dls)
+            RECIPES[recipe](learn)
+        return judged(learn, fit)
 
     run_experiment(record_name('race', s.data),
                    dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs),

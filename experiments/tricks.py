@@ -16,7 +16,7 @@ from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
 from pet_breeds.features import frozen_features, out_of_fold
-from pet_breeds.loaders import FusedAugment, FusedPhotoBlock, fused_block
+from pet_breeds.loaders import FusedAugment, FusedPhotoBlock, fused_block, keep_decoded
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
 from pet_breeds.predictions import evaluate
@@ -102,6 +102,7 @@ def trained(photos, recipe, seed, s):
     speed_up(learn)
     learn.add_cb(ema := WeightEMA())
     started = time.perf_counter()
+    keep_decoded(learn.dls)
     FITS[recipe](learn)
     return learn, ema.average, time.perf_counter() - started
 

@@ -178,7 +178,8 @@ def _write(file, photos, least):
             for image in pool.map(lambda p: read_photo(p, least), photos[i:i + 64]):
                 out.write(image.tobytes())
                 shapes.append(image.shape[:2])
-            if out.tell() > LIMIT: raise IOFailure(f'the photos need more than {LIMIT:,} bytes')
+            if out.tell() / len(shapes) * len(photos) > LIMIT: # seen early
+                raise IOFailure(f'the photos need more than {LIMIT:,} bytes')
         out.write(np.array(shapes, '<u4').tobytes())
 
 def _places(file, n):
@@ -206,10 +207,11 @@ class DecodedPhotos:
             if not self._found(photos) and keep:
                 _write(self.file, photos, least)
                 self._found(photos)
+                _prune(self.file.parent, self.file)
             if self.places: os.utime(self.file)
-            _prune(self.file.parent, self.file)
         except OSError as e: # a photo's own fault comes again when it is loaded
-            print(f'decoded photos are not kept ({e}): set XDG_CACHE_HOME to a folder of your own')
+            if keep: print(f'decoded photos are not kept ({e}): '
+                           'set XDG_CACHE_HOME to a folder of your own')
 
     def _found(self, photos):
         with suppress(OSError, ValueError):

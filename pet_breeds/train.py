@@ -46,9 +46,8 @@ from .resnet101_fp16 import full_precision, mixed_precision
 def speed_up(
     learn: Learner, # Changed in place
 ) -> tuple[str, str]: # The precision of matrix products, and why
-    "Let a learner compute in the precision and layout that suit this machine, and decode once."
+    "Let a learner compute in the precision and memory layout that suit this machine."
     precision = mixed_precision(learn)
-    if type(learn.dls.train) is PhotoLoader: keep_decoded(learn.dls)
     if learn.dls.device.type == 'cuda':
         where = torch.cuda.get_device_name()
         return precision, f'{precision} with loss scaling on {where}, channels last'
@@ -311,6 +310,7 @@ def _fit(learn, options, callbacks):
     o, started = options, time.perf_counter()
     if o.mixup: callbacks = [*callbacks, _MixUp(o.mixup)]
     if o.label_smoothing: learn.loss_func = CrossEntropyLossFlat(label_smoothing=o.label_smoothing)
+    if type(learn.dls.train) is PhotoLoader: keep_decoded(learn.dls) # others are stock's, a GPU's
     with distributed(learn), learn.added_cbs(callbacks):
         if o.probe: linear_probe(learn, o.epochs)
         else: learn.fine_tune(o.epochs, o.lr, o.freeze_epochs)
