@@ -3,7 +3,7 @@ import argparse
 import time
 from dataclasses import replace
 
-from fastai.vision.all import noop, set_seed
+from fastai.vision.all import Callback, CancelValidException, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.datasets import data_loaders
 from pet_breeds.options import WalkOptions, settings
@@ -33,6 +33,12 @@ def options_for(data, size=224) -> WalkOptions:
 def record_name(script, data):
     "`rates-sample`, or `rates-shared-pets` for ../shared/pets."
     return f'{script}-{data_name(data).replace("/", "-")}'
+
+
+class NoValidation(Callback):
+    "Skip the validation after each epoch; predictions are made once, at the end."
+    def before_validate(self):
+        if not hasattr(self.learn, 'gather_preds'): raise CancelValidException
 
 
 def learner(s, arch, seed, fused=True):

@@ -7,17 +7,17 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-from common import arguments, options_for, record_name
-from fastai.vision.all import (Callback, CancelValidException, IndexSplitter, RandomSplitter,
-                               set_seed)
+from common import NoValidation, arguments, options_for, record_name
+from fastai.vision.all import IndexSplitter, RandomSplitter, set_seed
 from pet_breeds.baseline import pet_learner
+from pet_breeds.checkpoint import Checkpoint, remove_checkpoint
 from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
-from pet_breeds.loaders import fused_block
+from pet_breeds.loaders import fused_block, keep_decoded
 from pet_breeds.photos import find_photos
 from pet_breeds.predictions import evaluate
-from pet_breeds.records import (data_name, provenance, read_record, results_folder,
-                                run_experiment)
+from pet_breeds.records import (cache_folder, data_name, digest, provenance, read_record,
+                                results_folder, run_experiment)
 from pet_breeds.resnet101_fp16 import mixed_precision
 from sklearn.model_selection import StratifiedKFold
 
@@ -32,15 +32,9 @@ STAGES = {
     # controls with as many epochs: of `unfreeze`, of `deeper`, and the head alone of `baseline`
     'lr_find, longer': ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3),
                                                   learn.fit_one_cycle(n(6), 1e-4))),
-    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
     'baseline, longer': ('arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
-    'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3))}
-
-
-class NoValidation(Callback):
-    "Skip the validation after each epoch; predictions are made once, at the end."
-    def before_validate(self):
-        if not hasattr(self.learn, 'gather_preds'): raise CancelValidException
+    'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3)),
+    'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3)))}
 
 
 def folds_of(photos, n_folds):
@@ -55,7 +49,10 @@ def folds_of(photos, n_folds):
 
 
 def train_fold(photos, valid, recipe, seed, s, curves=False):
-    "Train a stage on the other photos, judge these; with the curves of its epochs, if asked."
+    """Train a stage on the other photos, judge these; with the curves of its epochs, if asked.
+
+    Goes on after the last whole epoch; such a curve begins there, and so do the seconds.
+    """
     set_seed(seed, reproducible=True)
     block = fused_block(s.size, breed_name, IndexSplitter(valid))
     which, fit = STAGES[recipe]
@@ -63,15 +60,22 @@ def train_fold(photos, valid, recipe, seed, s, curves=False):
     mixed_precision(learn, PRECISION)
     rows = []
     learn.logger = rows.append
+    judged = digest([photos[i].name for i in valid])
+    kept = cache_folder() / f'stages-{recipe}-{seed}-{judged}.checkpoint'
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    learn.add_cb(Checkpoint(kept, dict(size=s.size, arch=getattr(s, which))))
     if not curves: learn.add_cb(NoValidation())
     started = time.perf_counter()
+    keep_decoded(learn.dls)
     fit(learn, s.n_epochs)
     seconds = time.perf_counter() - started
     p = evaluate(learn)
+    remove_checkpoint(kept)
     found = dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
                  seconds=round(seconds, 1),
                  hardware=provenance()['hardware'])  # a record may be completed elsewhere
-    if curves: found |= dict(curve=[[round(float(v), 4) for v in r[1:4]] for r in rows],
+    if curves: found |= dict(curve=[[round(float(v), 4) for v in r[1:4]]
+                                    for r in rows if len(r) > 3],  # none of skipped epochs
                              confused=confused(p))
     return found
 

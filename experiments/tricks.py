@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from common import arguments, options_for, record_name
+from common import NoValidation, arguments, options_for, record_name
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, DataBlock, IndexSplitter, MixUp,
                                RandomSplitter, TensorImage, Transform, TransformBlock, noop,
                                set_seed)
@@ -100,7 +100,7 @@ def trained(photos, recipe, seed, s):
     learn = pet_learner(loaders(photos, seed, s, s.size), s.arch)
     learn.logger = noop
     speed_up(learn)
-    learn.add_cb(ema := WeightEMA())
+    learn.add_cbs([NoValidation(), ema := WeightEMA()])
     started = time.perf_counter()
     keep_decoded(learn.dls)
     FITS[recipe](learn)

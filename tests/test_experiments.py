@@ -29,7 +29,7 @@ def records_of(script):
 def test_each_record_has_its_script():
     "One alone: `published` was typed from the original post. `ready` makes the shipped model; the others wait for a GPU, and for hours."
     made = {script: records_of(script) for script in SCRIPTS}
-    assert [s for s, records in made.items() if not records] == ['gpu', 'ready', 'tricks']
+    assert [s for s, records in made.items() if not records] == ['gpu', 'heads', 'ready', 'tricks']
     assert sorted(sum(made.values(), [])) == [r for r in RECORDS if r != 'published']
 
 
@@ -102,7 +102,7 @@ def recipes(record):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('script, n', [('precision', 2), ('race', 5), ('rates', 2), ('recipes', 4), ('stages', 7),
-                                       ('tricks', 10), ('speedrun', 4)])
+                                       ('tricks', 10), ('heads', 5), ('speedrun', 4)])
 def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, n):
     (name, record), = small(script, '--data', few).items()
     assert name.startswith(f'{script}-') and name.endswith('-few') and str(few.parent) not in json.dumps(record)
@@ -113,9 +113,10 @@ def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, 
 
 
 @pytest.mark.slow
-def test_stages_judge_each_photo_by_networks_that_never_saw_it(monkeypatch, few):
+def test_stages_judge_each_photo_by_networks_that_never_saw_it(monkeypatch, few, tmp_path):
     from pet_breeds.options import WalkOptions
     monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     import stages
     photos = sorted((few / 'images').iterdir())
     folds = stages.folds_of(photos, 2)
@@ -125,6 +126,18 @@ def test_stages_judge_each_photo_by_networks_that_never_saw_it(monkeypatch, few)
     found = stages.train_fold(photos, folds[1], 'frozen', 1, s)
     assert sorted(found['wrong']) == sorted(photos[i].name for i in folds[1])
     assert stages.train_fold(photos, folds[1], 'frozen', 1, s)['wrong'] == found['wrong']  # the seed decides
+
+    def cut_off(learn):
+        raise KeyboardInterrupt
+    phases = stages.STAGES['unfreeze']
+    whole = stages.train_fold(photos, folds[1], 'unfreeze', 1, s, curves=True)
+    monkeypatch.setitem(stages.STAGES, 'unfreeze', ('arch', lambda learn, n: (learn.fit_one_cycle(n(3), 3e-3), cut_off(learn))))
+    with pytest.raises(KeyboardInterrupt): stages.train_fold(photos, folds[1], 'unfreeze', 1, s, curves=True)
+    monkeypatch.setitem(stages.STAGES, 'unfreeze', phases)
+    assert len(list((tmp_path / 'pet_breeds').glob('stages-*.checkpoint'))) == 1
+    again = stages.train_fold(photos, folds[1], 'unfreeze', 1, s, curves=True)
+    assert (again['wrong'], again['curve']) == (whole['wrong'], whole['curve'][1:])  # to the same end, from the second phase on
+    assert not [*(tmp_path / 'pet_breeds').glob('stages-*')]
 
 
 @pytest.mark.slow
