@@ -18,7 +18,7 @@ from pet_breeds.predict import PETS, READY, model_card, write_head
 from pet_breeds.predictions import Predictions
 from pet_breeds.records import atomic_write, provenance
 
-DATA = 'Oxford-IIIT Pet (6,650 photos of 256 pixels, squashed to squares)'
+DATA = 'Oxford-IIIT Pet ({:,} photos of 256 pixels, squashed to squares)'
 PROMISED = .03  # wrong among the answers called sure, at most, with 95 % confidence
 REFUSED = .01  # of the pets are taken for none, to refuse what is none
 HELD_OUT, DRAWS = 5, 5  # breeds that are strangers; choices of them
@@ -96,7 +96,7 @@ def main(data, others):
     old = json.loads((READY / 'model.json').read_text()) if not others else {}
     READY.mkdir(exist_ok=True)
     write_head(head, found, READY)
-    found.metadata |= dict(data=DATA) | promise(found)
+    found.metadata |= dict(data=DATA.format(len(photos))) | promise(found)
     found.metadata |= (gate(photos, x, find_photos(others)[0]) if others
                        else {k: old[k] for k in ('pet_threshold', 'gate')})
     found.metadata['gate'] |= strangers_sure(photos, x, found.metadata['confidence_threshold'])
@@ -108,4 +108,6 @@ if __name__ == '__main__':
     ask = parser(__doc__)
     ask.add_argument('--others', help='a folder of pictures without a cat or a dog')
     given = ask.parse_args()
+    if given.data == 'sample': # whose head would replace the shipped one
+        ask.error('name real photos: --data FOLDER')
     main(given.data, given.others)

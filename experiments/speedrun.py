@@ -9,9 +9,10 @@ import time
 from unittest.mock import patch
 
 import numpy as np
-from common import arguments, learner, options_for, record_name
-from fastai.vision.all import RandomSplitter
-from pet_breeds.data import breed_name
+from common import arguments, options_for, record_name
+from fastai.vision.all import RandomSplitter, noop, set_seed
+from pet_breeds.baseline import pet_learner
+from pet_breeds.data import breed_name, data_block
 from pet_breeds.datasets import get_data
 from pet_breeds.features import fit_head, frozen_features
 from pet_breeds.options import RECOMMENDED
@@ -28,7 +29,10 @@ SEEDS = range(1, 11)
 def stock(photos, seed):
     "fastai's own way, three epochs."
     s = options_for(arguments(__doc__))
-    learn = learner(s, s.arch, seed, fused=False)
+    set_seed(seed, reproducible=True)
+    block = data_block(s.size, breed_name, RandomSplitter(.2, seed=42))
+    learn = pet_learner(block.dataloaders(photos, bs=s.bs, num_workers=0), s.arch)
+    learn.logger = noop
     learn.fine_tune(3)
     p = evaluate(learn)
     return dict(zip(p.photos, p.wrong, strict=True))

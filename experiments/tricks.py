@@ -47,6 +47,14 @@ class Trivial(Transform):
 def fine_tune(learn, **kwargs): learn.fine_tune(EPOCHS, **kwargs)
 
 
+def one_rate(learn):
+    "`fine_tune`, but for the rate once the body is trained: one, the geometric mean of its rates."
+    learn.freeze()
+    learn.fit_one_cycle(1, slice(2e-3), pct_start=.99)
+    learn.unfreeze()
+    learn.fit_one_cycle(EPOCHS, 1e-4, pct_start=.3, div=5)
+
+
 def smooth(learn):
     learn.loss_func = CrossEntropyLossFlat(label_smoothing=.1)
     fine_tune(learn)
@@ -73,7 +81,7 @@ FITS = {
     'label smoothing': smooth,
     'mixup': lambda learn: fine_tune(learn, cbs=MixUp(.4)),
     'TrivialAugment': lambda learn: (learn.dls.train.after_item.add(Trivial()), fine_tune(learn)),
-    'one rate for all layers': lambda learn: fine_tune(learn, lr_mult=1, base_lr=2e-4),
+    'one rate for all layers': one_rate,
     'probe, then tune': lambda learn: linear_probe(learn, EPOCHS, slice(1e-5, 1e-4)),
     'distillation': distil}
 JUDGED = 'several views', 'higher resolution', 'weight average'  # of the plain network

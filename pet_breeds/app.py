@@ -9,7 +9,7 @@ __all__ = ['UNREADABLE', 'LARGE', 'MAX_UPLOAD', 'MAX_REQUEST', 'MAX_SECONDS', 'K
 # %% ../nbs/lib/app.ipynb #ap000004
 import asyncio, os, re, shutil, signal, socket, tempfile, time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -280,7 +280,8 @@ def remove_old(
 ) -> None:
     "Delete the files in it that are older than `KEPT`."
     for file in Path(folder).rglob('*'):
-        if file.is_file() and file.stat().st_mtime < time.time() - KEPT: file.unlink()
+        with suppress(OSError): # Gradio may have moved it
+            if file.is_file() and file.stat().st_mtime < time.time() - KEPT: file.unlink()
 
 def make_page(
     model: Model, # See `load_model`
@@ -327,4 +328,5 @@ def write_space(
         (tmp / 'README.md').write_text(_SPACE_CARD.format(gradio=version('gradio')))
         if model:
             (tmp / 'model').mkdir()
-            for name in FILES: shutil.copy(Path(model) / name, tmp / 'model' / name)
+            for file in map(Path(model).joinpath, FILES): # `README.md` may be missing
+                if file.exists(): shutil.copy(file, tmp / 'model')

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fastai.torch_core import get_model
 from fastai.torch_core import set_random_states as set_global_states
 from fastai.vision.all import (Callback, CancelEpochException, CancelFitException, Learner,
                                get_random_states, rank_distrib)
@@ -79,7 +80,7 @@ def write_checkpoint(
 ) -> None:
     "Keep weights, optimizer and random states. Errors as in `atomic_path`; an older file stays."
     opt, smooth = learn.opt.state_dict(), learn.recorder.smooth_loss
-    tensors = {f'model.{k}': v for k, v in learn.model.state_dict().items()}
+    tensors = {f'model.{k}': v for k, v in get_model(learn.model).state_dict().items()}
     for i, state in enumerate(opt['state']):
         tensors |= {f'opt.{i}.{k}': v for k, v in state.items() if torch.is_tensor(v)}
     numbers = [{k: v for k, v in state.items() if not torch.is_tensor(v)} for state in opt['state']]
@@ -135,7 +136,7 @@ def restore(
         i, _, key = rest.partition('.')
         if kind == 'model': weights[rest] = value
         else: states[int(i)][key] = value.to(learn.dls.device)
-    learn.model.load_state_dict(weights)
+    get_model(learn.model).load_state_dict(weights) # without the wrapper of several processes
     learn.opt.load_state_dict(dict(state=states, hypers=header['hypers']))
     if header['scaler'] and hasattr(learn, 'scaler'): # loss scaling in float16, on a GPU
         learn.scaler.load_state_dict(header['scaler'])

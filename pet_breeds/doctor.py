@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'EXCLUDED', 'Finding', 'Report', 'check_header', 'jpeg_end',
            'write_exclusions']
 
 # %% ../nbs/lib/doctor.ipynb #433857d8
-import base64, hashlib, io, os, re, signal, sys, warnings
+import base64, hashlib, io, os, signal, sys, warnings
 from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Generator, Sequence
@@ -30,8 +30,8 @@ from typing import NamedTuple
 import numpy as np
 from .errors import (InvalidInput, MissingPackage, Unavailable, UserError,
                                printable)
-from .photos import (FORMATS, decode_photo, file_bytes, list_files, open_image,
-                               read_photo, unlisted)
+from .photos import (FORMATS, JPEG_END, decode_photo, file_bytes, jpeg_markers,
+                               list_files, open_image, read_photo, unlisted)
 from .records import atomic_write, report_html
 from PIL import ExifTags, Image, UnidentifiedImageError
 from simplejpeg import decode_jpeg, decode_jpeg_header
@@ -106,19 +106,11 @@ def check_header(
     return found
 
 # %% ../nbs/lib/doctor.ipynb #1798b12d
-_MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]') # all but stuffed bytes, fill bytes and restarts
-_END = b'\xff\xd9'
-
 def jpeg_end(
     data: bytes, # A JPEG file
-) -> int|None: # Index of its end marker; `None` if it has none
-    "Walk through the segments of a JPEG (ITU-T T.81, annex B) to the end of the first image."
-    at = 2
-    while m := _MARKER.search(data, at):
-        if m[0] == _END: return m.start()
-        has_length = m[0] not in (b'\xff\xd8', b'\xff\x01') # start of an image, and TEM
-        at = m.end() + has_length * int.from_bytes(data[m.end():m.end() + 2], 'big')
-    return None
+) -> int|None: # Index of the first image's end marker; `None` if it has none
+    "Where a JPEG ends."
+    return next((at for marker, at in jpeg_markers(data) if marker == JPEG_END), None)
 
 # %% ../nbs/lib/doctor.ipynb #89a29ac7
 def decode_strict(
@@ -144,7 +136,7 @@ def check_jpeg(
     if (end := jpeg_end(data)) is None: return None, [('truncated', 'no end marker')]
     found, n_after = [], len(data) - end - 2
     if n_after and alone: found.append(('stray bytes', f'{n_after} after the end marker'))
-    pixels, warning = decode_strict(data[:end - 1] + _END)
+    pixels, warning = decode_strict(data[:end - 1] + JPEG_END)
     if 'premature' in warning: # as it should be
         if (pixels[-1, -1] == 128).all() and 'premature' in decode_strict(data[:end + 2])[1]:
             found.append(('truncated', 'the data end before the image does'))
@@ -155,7 +147,7 @@ def check_jpeg(
 
 def _count_stray(data, end, most=64):
     "How many bytes before `end` are not needed; one is not."
-    def are_needed(n): return 'premature' in decode_strict(data[:end - n] + _END)[1]
+    def are_needed(n): return 'premature' in decode_strict(data[:end - n] + JPEG_END)[1]
     n = bisect(range(2, most + 1), False, key=are_needed) + 1
     return str(n) if n < most else f'at least {most}'
 
@@ -241,7 +233,7 @@ def _checks(check, names, processes):
         yield from found
     except BrokenProcessPool:
         raise Unavailable('a process was killed, perhaps for lack of memory: '
-                          'try again with fewer processes') from None
+                          'close other programs, and try again') from None
     finally:
         for end in ends: end.close()
         pool.shutdown(cancel_futures=True)
@@ -281,13 +273,14 @@ def find_duplicates(
     copies, found = defaultdict(list), []
     for check in checks:
         if check.digest: copies[check.digest].append(check)
-    for first, *others in copies.values():
+    groups = [sorted(g, key=lambda c: c.name not in labels) for g in copies.values()]
+    for first, *others in groups: # one with a label first
         for a, b in ((other.name, first.name) for other in others):
             found.append(Finding(a, 'duplicate', f'of {b}', b))
-            if labels.get(a) != labels.get(b):
+            if a in labels and labels[a] != labels[b]:
                 found += [Finding(x, 'two labels', f'the same file is {y}', y)
                           for x, y in ((b, a), (a, b))]
-    return found + _near_duplicates([first for first, *_ in copies.values()], distance)
+    return found + _near_duplicates([first for first, *_ in groups], distance)
 
 def _near_duplicates(checks, distance):
     alike = defaultdict(list)
@@ -433,7 +426,7 @@ def examine(
     near: int=6, # Bits in which the hashes of near duplicates may differ, 0 to 16
     min_side: int=64, # Shortest side, pixels, that is not called tiny
     labels: bool=False, # Whether to look for wrong labels too; takes one pass of a network
-    arch: str='resnet34', # Network for `labels`, see `get_arch`
+    arch: str='resnet34', # Network for `labels`, see `find_network`
     size: int=224, # Side of the images that it is given, pixels
     processes: int|None=None, # By default one for each core
 ) -> Report: # What was found

@@ -15,6 +15,7 @@ from importlib.resources import files
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -135,7 +136,8 @@ def _parts(photos, weights, how) -> Iterator[bytes]:
     yield repr((weights, *how)).encode()
     for package in ('torch', 'torchvision', 'timm', 'pillow', 'simplejpeg'):
         yield version(package).encode()
-    for module in ('features', 'networks', 'photos', 'augment'):
+    yield cv2.__version__.encode()
+    for module in ('features', 'networks', 'lite', 'lite_numpy', 'photos', 'augment'):
         yield (files('pet_breeds') / f'{module}.py').read_bytes()
     for photo in photos: yield file_bytes(photo)
 
@@ -225,7 +227,7 @@ def out_of_fold(
     if folds < 2: raise ValueError(f'at least 2 folds are needed, got {folds}')
     if rare := sorted(b for b, n in Counter(labels).items() if n < folds):
         raise InvalidInput(f'{folds} folds need {folds} photos of each breed; fewer of: '
-                           f'{", ".join(rare)}. Use fewer folds or add photos')
+                           f'{", ".join(rare)}. Add photos, leave these out, or use fewer folds')
     breeds, y = sorted(set(labels)), np.array(labels)
     probs = np.zeros((len(x), len(breeds)))
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 # %% ../nbs/lib/lite.ipynb #11fe1006
 class _Strided(nn.Conv2d):
-    "Padded as TensorFlow does: by what the last step lacks, right and below by the larger half."
+    "Padded as TensorFlow does: by what the last stride lacks, right and below by the larger half."
     def forward(self, x):
         k, s = self.kernel_size[0], self.stride[0]
         lacks = [max((ceil(n / s) - 1) * s + k - n, 0) for n in (x.shape[3], x.shape[2])]
@@ -32,13 +32,13 @@ def _conv(before, width, k=1, s=1, groups=1):
 
 # %% ../nbs/lib/lite.ipynb #11fe1007
 class _Block(nn.Sequential):
-    "Widen, filter each map by itself, narrow; the input is added where it fits."
-    def __init__(self, before, width, k, s, widen):
-        inner = before * widen
+    "An inverted residual: expand, a depthwise convolution, narrow; the input is added where it fits."
+    def __init__(self, before, width, k, s, expansion):
+        inner = before * expansion
         filters = _conv(inner, inner, k, s, inner)
         parts = dict(conv_dw=filters, bn1=_NormAct(inner), conv_pw=_conv(inner, width),
                      bn2=_Norm(width))
-        if widen > 1:
+        if expansion > 1:
             parts = dict(conv_pw=_conv(before, inner), bn1=_NormAct(inner), conv_dw=filters,
                          bn2=_NormAct(inner), conv_pwl=_conv(inner, width), bn3=_Norm(width))
         super().__init__()
@@ -56,8 +56,8 @@ def lite_network(
     EfficientNet: Tan and Le 2019, https://arxiv.org/abs/1905.11946; Lite: Google 2020.
     """
     net, stages = nn.Sequential(), nn.Sequential(*(nn.Sequential() for _ in range(7)))
-    for stage, before, width, k, s, widen in blocks:
-        stages[stage].append(_Block(before, width, k, s, widen))
+    for stage, before, width, k, s, expansion in blocks:
+        stages[stage].append(_Block(before, width, k, s, expansion))
     parts = dict(conv_stem=_conv(3, 32, 3, 2), bn1=_NormAct(32), blocks=stages,
                  conv_head=_conv(width, 1280), bn2=_NormAct(1280),
                  global_pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),

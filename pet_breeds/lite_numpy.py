@@ -35,11 +35,11 @@ def read_arrays(
 # %% ../nbs/lib/lite_numpy.ipynb #1d3a0008
 _SCALES = (1, 1), (1, 1.1), (1.1, 1.2) # Of width and depth, for Lite 0, 1 and 2
 _STAGES = ((16, 3, 1, 1), (24, 3, 2, 2), (40, 5, 2, 2), (80, 3, 2, 3), (112, 5, 1, 3),
-           (192, 5, 2, 4), (320, 3, 1, 1)) # Width, kernel, step, blocks
+           (192, 5, 2, 4), (320, 3, 1, 1)) # Width, kernel, stride, blocks
 
 def lite_blocks(
     i: int, # 0, 1 or 2
-) -> Iterator[tuple[int, ...]]: # Stage, maps before and after, kernel, step, how often it widens
+) -> Iterator[tuple[int, ...]]: # Stage, maps before and after, kernel, stride, expansion
     "The blocks of EfficientNet-Lite (Tan and Le 2019, https://arxiv.org/abs/1905.11946)."
     (wide, deep), before = _SCALES[i], 32
     for stage, (width, k, s, blocks) in enumerate(_STAGES):
@@ -57,13 +57,13 @@ def _norm(arrays):
 
 def _relu6(x): return np.clip(x, 0, 6, out=x)
 
-def _mix(x, arrays):
-    "A convolution of one pixel: each pixel's channels by a matrix."
+def _pointwise(x, arrays):
+    "A 1 × 1 convolution: each pixel's channels by a matrix."
     weight, (factor, shift) = next(arrays), _norm(arrays)
     return x @ (weight.reshape(-1, len(factor)) * factor) + shift
 
 def _pad(x, k, s):
-    "As TensorFlow does: what the last step lacks, right and below by the larger half."
+    "As TensorFlow does: what the last stride lacks, right and below by the larger half."
     lacks = [max((ceil(n / s) - 1) * s + k - n, 0) for n in x.shape[:2]]
     return np.pad(x, [*((m // 2, m - m // 2) for m in lacks), (0, 0)])
 
@@ -74,8 +74,8 @@ def _shifted(x, k, s):
     for i in range(k):
         for j in range(k): yield x[i:i + s * h - s + 1:s, j:j + s * w - s + 1:s]
 
-def _filter(x, arrays, k, s):
-    "Each channel by a kernel of its own."
+def _depthwise(x, arrays, k, s):
+    "A depthwise convolution: each channel by a kernel of its own."
     weight, (factor, shift) = next(arrays), _norm(arrays)
     kernel, total = weight.reshape(k * k, -1) * factor, shift
     for view, row in zip(_shifted(x, k, s), kernel, strict=True): total = total + view * row
@@ -90,10 +90,10 @@ def lite_forward(
     "What EfficientNet-Lite makes of an image, in evaluation mode."
     arrays = iter(weights)
     x = np.concatenate([*_shifted(image, 3, 2)], 2)
-    x = _relu6(_mix(x, arrays))
-    for _, before, width, k, s, widen in lite_blocks(i):
-        y = _relu6(_mix(x, arrays)) if widen > 1 else x
-        y = _mix(_filter(y, arrays, k, s), arrays)
+    x = _relu6(_pointwise(x, arrays))
+    for _, before, width, k, s, expansion in lite_blocks(i):
+        y = _relu6(_pointwise(x, arrays)) if expansion > 1 else x
+        y = _pointwise(_depthwise(y, arrays, k, s), arrays)
         x = x + y if s == 1 and before == width else y
-    features = _relu6(_mix(x, arrays)).mean((0, 1))
+    features = _relu6(_pointwise(x, arrays)).mean((0, 1))
     return features, features @ next(arrays).reshape(len(features), -1) + next(arrays)

@@ -23,6 +23,7 @@ import torch
 from fastai.vision.all import (CategoryBlock, DataBlock, DataLoaders, Image, Normalize,
                                RandTransform, TensorImage, TfmdDL, Transform, TransformBlock,
                                fa_collate, imagenet_stats, to_detach)
+from filelock import FileLock
 from .augment import (AugmentParams, homography, lighting_table, presize, sample_params,
                                 warp_photo)
 from .errors import InvalidInput, IOFailure, NotWritable
@@ -156,7 +157,8 @@ def _own_folder():
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(os, 'getuid'):
         if folder.lstat().st_uid != os.getuid():
-            raise NotWritable(f'{str(folder)!r} belongs to somebody else')
+            raise NotWritable(f'{str(folder)!r} belongs to somebody else: '
+                              'set XDG_CACHE_HOME to a folder of your own')
         folder.chmod(0o700)
     return folder
 
@@ -204,14 +206,18 @@ class DecodedPhotos:
         self.least, self.places = least, {}
         try:
             self.file = _own_folder() / _name(photos, least)
-            if not self._found(photos) and keep:
-                _write(self.file, photos, least)
-                self._found(photos)
-                _prune(self.file.parent, self.file)
+            if not self._found(photos) and keep: self._decode(photos)
             if self.places: os.utime(self.file)
         except OSError as e: # a photo's own fault comes again when it is loaded
-            if keep: print(f'decoded photos are not kept ({e}): '
-                           'set XDG_CACHE_HOME to a folder of your own')
+            if keep: print(f'decoded photos are not kept: {e}')
+
+    def _decode(self, photos):
+        "By one process at a time; the next one finds what it wrote."
+        with FileLock(cache_folder() / 'decoded.lock'):
+            if self._found(photos): return
+            _write(self.file, photos, self.least)
+            self._found(photos)
+            _prune(self.file.parent, self.file)
 
     def _found(self, photos):
         with suppress(OSError, ValueError):

@@ -35,8 +35,9 @@ RECOMMENDED: dict[str, Any] = dict( # A network and its size, pixels, for `froze
 def _recommend(options):
     "Where the real weights are installed, the recipe is a head on frozen features."
     o = options
-    others = o.probe, o.stock, o.mixup, o.label_smoothing, o.tta
-    if o.data == 'sample' or o.arch is not None or o.epochs is not None or any(others): return
+    given = (v is not None for v in (o.arch, o.epochs, o.freeze_epochs, o.lr))
+    others = o.probe, o.stock, o.mixup, o.label_smoothing, o.tta, *given
+    if o.data == 'sample' or any(others): return
     from pet_breeds.networks import lite_file # the command's help needs no networks
     if not lite_file(RECOMMENDED['arch']): return
     _set(o, frozen=True, arch=RECOMMENDED['arch'], size=o.size or RECOMMENDED['size'])
@@ -151,10 +152,10 @@ class TrainOptions:
     arch: str = _filled_in()
     # Epochs of the whole network, as in fine_tune(epochs); 3 by default, with probe 0
     epochs: int = _filled_in(min=0)
-    # Epochs of the head alone, before; not with probe
-    freeze_epochs: int|None = field(default=1, metadata=dict(min=0))
-    # Learning rate, base_lr of fine_tune; not with probe
-    lr: float|None = field(default=2e-3, metadata=dict(min=0))
+    # Epochs of the head alone, before; 1 by default, not with probe
+    freeze_epochs: int = _filled_in(min=0)
+    # Learning rate, base_lr of fine_tune; 0.002 by default, not with probe
+    lr: float = _filled_in(min=0)
     # Seed of training; the split keeps its own, 42
     seed: int = field(default=42, metadata=dict(min=0))
     # Side of the images, pixels; by default the weights' own, for the sample 96
@@ -187,9 +188,11 @@ class TrainOptions:
         _recommend(self)
         _fit_to_data(self, 'arch', 'bs', *(['size'] if self.data == 'sample' else []))
         if self.probe and not self.epochs: _set(self, probe=False, frozen=True) # they are one
-        if self.probe or self.frozen: _set(self, lr=None, freeze_epochs=None)
         if self.epochs is None: _set(self, epochs=0 if self.frozen else 3)
         _check_together(self)
+        if self.probe or self.frozen: return
+        if self.lr is None: _set(self, lr=2e-3)
+        if self.freeze_epochs is None: _set(self, freeze_epochs=1)
 
 # %% ../nbs/lib/options.ipynb #74ff8084
 def _check_together(options):
@@ -205,6 +208,9 @@ def _check_together(options):
                if getattr(o, k)]
     if o.frozen and changes:
         raise InvalidInput(f'frozen trains no network: leave out {", ".join(changes)}')
+    rates = [k for k in ('lr', 'freeze_epochs') if getattr(o, k) is not None]
+    if rates and (o.probe or o.frozen):
+        raise InvalidInput(f'a head that is solved takes no {" or ".join(rates)}: leave it out')
     if o.all and not o.frozen:
         raise InvalidInput('all leaves no photo to judge a trained network by: give `--frozen` too')
 

@@ -37,7 +37,8 @@ from .loaders import PhotoLoader, fused_block, keep_decoded
 from .networks import find_network
 from .options import TrainOptions
 from .predict import check_breeds, write_head, write_model
-from .predictions import Predictions, evaluate, write_predictions
+from .predictions import (Predictions, evaluate, photo_names,
+                                    write_predictions)
 from .records import (check_new, check_writable, data_name, digest, new_folder, provenance,
                                 remove_leftovers)
 from .resnet101_fp16 import full_precision, mixed_precision
@@ -111,13 +112,16 @@ def train_frozen(
     head, probs = _fit_and_judge(x, y, rows, seed)
     seconds = how['feature_seconds'] + time.perf_counter() - started
     breeds = list(map(str, head.classes_))
-    truth = np.searchsorted(breeds, y[rows[1]])
+    truth = np.array([breeds.index(breed) for breed in y[rows[1]]])
     metadata = provenance(seed) | how | dict(
         arch=arch, size=size, resize=resize, split=split, data=data_name(data),
         seconds=round(seconds, 1),
         photos=len(items), breeds=breeds, C=head[-1].C, photos_sha256=_digests(dls),
         schedule='frozen features, logistic regression' + ', judged out of fold' * all_photos)
-    return as_layer(head), _named(train, valid, breeds, truth, probs, metadata)
+    names, digests = photo_names(train, valid)
+    found = Predictions(names, breeds, truth, probs, metadata | digests)
+    found.metadata |= found.summary()
+    return as_layer(head), found
 
 # %% ../nbs/lib/train.ipynb #485e9e77
 def _fit_and_judge(x, y, rows, seed):
@@ -145,14 +149,6 @@ def _digests(dls):
         return f'{photo.relative_to(root).as_posix()} {sha.hexdigest()}'
     with ThreadPool() as pool: return [digest(pool.map(each, part)) for part in parts]
 
-def _named(train, valid, breeds, truth, probs, metadata):
-    "Predictions under the names that `evaluate` gives the photos."
-    root = os.path.commonpath([p.parent for p in train + valid])
-    names = [[p.relative_to(root).as_posix() for p in part] for part in (train, valid)]
-    digests = dict(train_photos=digest(names[0]), valid_photos=digest(names[1]))
-    found = Predictions(names[1], breeds, truth, probs, metadata | digests)
-    found.metadata |= found.summary()
-    return found
 
 # %% ../nbs/lib/train.ipynb #t7a00041
 @contextmanager
@@ -358,11 +354,12 @@ def _write_frozen(options, out):
     "The folder of a training that trains no network."
     if not is_primary(): return
     o = options
+    head, predictions = train_frozen(
+        o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, all_photos=o.all,
+        **_photos(o))
+    found = predictions.metadata | dict(mean_class_accuracy=predictions.mean_class_accuracy())
+    predictions.metadata = _stated(o) | found
     with new_folder(out) as tmp:
-        head, predictions = train_frozen(
-            o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, all_photos=o.all,
-            **_photos(o))
-        predictions.metadata['mean_class_accuracy'] = predictions.mean_class_accuracy()
         write_head(head, predictions, tmp)
         write_predictions(predictions, tmp)
 

@@ -206,8 +206,8 @@ def run_walk(
         if not arch.startswith('xresnet'): find_network(arch)
     with _alone_in(out):
         walk = _begin(results, options, first, {p.stem.partition('_')[2] for p in chosen})
-        for old in out.glob('0[0-9]*_*'):
-            if old.stem >= first: old.unlink()
+        for page in chosen:
+            for ending in ('.ipynb', '.html'): (out / (page.stem + ending)).unlink(missing_ok=True)
         try:
             _execute_all(chosen, out, _environ(options, results, walk))
         finally: _write_index(out)
@@ -255,6 +255,8 @@ def _chosen(notebooks, first, out):
         raise InvalidInput(f'no page from {first!r} on: give 00 to {notebooks[-1].stem[:2]}')
     if out in {p.resolve().parent for p in chosen}:
         raise InvalidInput(f'{str(out)!r} holds the pages themselves: walk to another folder')
+    if (out / 'index.html').exists() and not (out / 'results.json').exists():
+        raise InvalidInput(f'{str(out)!r} holds an index.html of others: walk to another folder')
     return chosen
 
 # %% ../nbs/lib/walk.ipynb #570c0005
@@ -291,7 +293,8 @@ def _kept(results, plan, again):
 def _write_index(out):
     "An index of the web pages in `out`, with the table of results."
     doc = json.loads((out / 'results.json').read_text(encoding='utf-8'))
-    links = [(_title(p.with_suffix('.ipynb')), p.name) for p in sorted(out.glob('[0-9]*.html'))]
+    links = [(_title(p), f'{p.stem}.html') for p in sorted(out.glob('[0-9]*.ipynb'))
+             if p.with_suffix('.html').exists()]
     made = (f"Seed {doc['seed']}, {doc['when']}, on {doc['hardware']}, "
             + ', '.join(f'{k} {v}' for k, v in doc['versions'].items()))
     stages = (dict(table=results_table(doc['rows']).reset_index()) if doc['rows']

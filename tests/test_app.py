@@ -253,8 +253,9 @@ def test_what_a_model_says_is_text(model, chromium, tmp_path_factory, images, tm
 
 def test_a_space_starts(chromium, model, images, tmp_path):
     "As its host starts it, in this environment: the page is there and answers; its packages are pinned."
-    out = tmp_path / 'space'
-    subprocess.run([*COMMAND, 'space', str(out), '--model', str(model)], check=True, capture_output=True)
+    out, copy = tmp_path / 'space', shutil.copytree(model, tmp_path / 'copy')
+    (copy / 'README.md').unlink()  # no model needs it
+    subprocess.run([*COMMAND, 'space', str(out), '--model', str(copy)], check=True, capture_output=True)
     assert sorted(f.name for f in out.iterdir()) == ['README.md', 'app.py', 'model', 'requirements.txt']
     assert all('==' in line or '@v' in line for line in (out / 'requirements.txt').read_text().splitlines())
     with socket.socket() as s:

@@ -50,8 +50,8 @@ from pet_breeds.predict import load_model
 from pet_breeds.train import train_model
 sys.stdout, stdout = sys.stderr, sys.stdout
 folder, out, trained = sys.argv[1], Path(sys.argv[2]), {}
-for name, chosen in dict(fused=dict(epochs=1), stock=dict(epochs=1, stock=True), frozen=dict(frozen=True)).items():
-    train_model(TrainOptions(folder, 'pet_resnet10', freeze_epochs=0, size=32, bs=8, **chosen), out / name)
+for name, chosen in dict(fused=dict(epochs=1, freeze_epochs=0), stock=dict(epochs=1, freeze_epochs=0, stock=True), frozen=dict(frozen=True)).items():
+    train_model(TrainOptions(folder, 'pet_resnet10', size=32, bs=8, **chosen), out / name)
     trained[name] = json.loads((out / name / 'model.json').read_text())['photos']
 model, files = load_model(out / 'fused'), sorted(Path(folder).iterdir())
 answers = {f.name: answer_photo(model, str(f)) for f in files}
