@@ -177,7 +177,7 @@ def readme():
     alts = [c.metadata.get('alt', '') for c in nb.cells for o in c.get('outputs', [])
             if {'image/png', 'image/jpeg'} & set(o.get('data', {}))]
     text, resources = MarkdownExporter().from_notebook_node(nb, {'output_files_dir': 'nbs/images', 'unique_key': 'readme'})
-    text = re.sub(r'\]\((?!https?:|nbs/)([^)]+\.(?:ipynb|qmd))\)(?:\{\.btn[^}]*\})?', r'](nbs/\1)', text)
+    text = re.sub(r'\]\((?!https?:|nbs/)([^)]+\.(?:ipynb|qmd)(?:#[^)]*)?)\)(?:\{\.btn[^}]*\})?', r'](nbs/\1)', text)
     for alt in alts: text = re.sub(r'!\[(png|jpeg)\]', lambda _: f'![{alt}]', text, count=1)
     title, rest = re.sub(r'\n{3,}', '\n\n', text).strip().split('\n', 1)
     return f'{title}\n\n{BADGES}\n{rest}\n', resources['outputs']
