@@ -32,7 +32,7 @@ def _conv(before, width, k=1, s=1, groups=1):
 
 # %% ../nbs/lib/lite.ipynb #11fe1007
 class _Block(nn.Sequential):
-    "An inverted residual: expand, a depthwise convolution, narrow; the input is added where it fits."
+    "An inverted residual: expand, filter depthwise, narrow; the input is added where it fits."
     def __init__(self, before, width, k, s, expansion):
         inner = before * expansion
         filters = _conv(inner, inner, k, s, inner)
