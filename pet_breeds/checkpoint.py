@@ -22,7 +22,7 @@ from fastai.vision.all import (Callback, CancelEpochException, CancelFitExceptio
 from .errors import InvalidInput, UserError
 from .records import atomic_path, remove_leftovers
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 # %% ../nbs/lib/checkpoint.ipynb #01bba8f4
 def random_states(
@@ -90,7 +90,8 @@ def write_checkpoint(
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     text = json.dumps(header)
     kept = {'pet_breeds': text, 'sha256': _digest(text, tensors)}
-    with atomic_path(file) as tmp: save_file(tensors, tmp, kept)
+    with atomic_path(file) as tmp: # `save_file` would leave a file of its own when it is killed
+        tmp.write_bytes(save(tensors, kept))
 
 def _digest(text, tensors):
     "SHA-256 of all that a checkpoint holds."
