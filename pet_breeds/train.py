@@ -149,7 +149,6 @@ def _digests(dls):
         return f'{photo.relative_to(root).as_posix()} {sha.hexdigest()}'
     with ThreadPool() as pool: return [digest(pool.map(each, part)) for part in parts]
 
-
 # %% ../nbs/lib/train.ipynb #t7a00041
 @contextmanager
 def _logged(log, options, out) -> Iterator[list]:
