@@ -55,8 +55,6 @@ def reliability(
 def plot_reliability(
     table: Any, # A DataFrame, see `reliability`
     ax: Any=None, # A matplotlib `Axes` to draw on; a new figure by default
-    label: str='photos', # For the legend
-    color: str='C0', # A matplotlib colour
 ) -> Any: # The `Axes`
     "Accuracy against confidence, with 95 % Wilson intervals; calibrated is the diagonal."
     import matplotlib.pyplot as plt
@@ -67,7 +65,7 @@ def plot_reliability(
     bounds = np.array([error_interval(r, n) for r, n in pairs]).T
     ax.plot([0, 1], [0, 1], '--', color='gray', zorder=0)
     ax.errorbar(table.confidence, table.accuracy, abs(bounds - table.accuracy.to_numpy()), fmt='o-',
-                color=color, label=label, capsize=3)
+                label='photos', capsize=3)
     ax.set(xlabel='mean confidence of the bin', ylabel='share of right answers', xlim=(0, 1.02),
            ylim=(0, 1.02))
     ax.legend()
@@ -92,15 +90,13 @@ def ece(
 def ece_by_chance(
     probs: np.ndarray, # Probabilities, float, (n, c)
     bins: int=10, # Number of bins of equal width
-    n_resamples: int=1000, # How often right and wrong are drawn
-    seed: int=42, # Of the draws
-) -> tuple[float, float]: # Mean, and the value that only a twentieth of the draws exceeds
+) -> tuple[float, float]: # Mean, and the value that only a twentieth of 1,000 draws exceeds
     """The `ece` that calibrated confidences of these sizes would have by chance.
 
     By consistency resampling (Bröcker and Smith 2007). Errors as in `reliability`.
     """
     confidence, _ = _answers(probs, np.zeros(len(probs), dtype=int))
-    right = np.random.default_rng(seed).random((n_resamples, len(probs))) < confidence
+    right = np.random.default_rng(42).random((1000, len(probs))) < confidence
     member = np.eye(bins)[_bin_of(confidence, bins)] # which photo is in which bin
     errors = abs((right - confidence) @ member).sum(1) / len(probs)
     return float(errors.mean()), float(np.quantile(errors, .95))
@@ -166,10 +162,9 @@ def folds(
 def cross_fit(
     probs: np.ndarray, # Probabilities, float, (n, c)
     truth: np.ndarray, # Index of each photo's breed, int, (n,)
-    seed: int=42, # Decides the halves
 ) -> tuple[np.ndarray, list[float]]: # New probabilities, (n, c); the two halves' temperatures
     "Give each half the temperature fitted on the other. Errors as in `fit_temperature`."
-    half, probs, truth = folds(truth, 2, seed), np.asarray(probs), np.asarray(truth)
+    half, probs, truth = folds(truth, 2), np.asarray(probs), np.asarray(truth)
     calibrated, temperatures = np.empty(probs.shape), []
     for h in (0, 1):
         temperatures.append(fit_temperature(probs[half != h], truth[half != h]))

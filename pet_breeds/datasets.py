@@ -285,10 +285,10 @@ def data_loaders(
     if fused and fits_on_gpu(dls): keep_on_device(dls)
     return dls
 
-def _breeds_found(labels, label, most=8):
+def _breeds_found(labels, label):
     "The breeds, how many photos each has, and where it stands."
     names = [name for name, f in LABELS.items() if f is label]
     where = ''.join(f' by {name}' for name in names or getattr(label, 'args', ())[1:])
     counts = [f'{breed} ({n})' for breed, n in sorted(Counter(labels).items())]
-    more = f' and {len(counts) - most} more' if len(counts) > most else ''
-    return printable(f'{len(counts)} breeds{where}: {", ".join(counts[:most])}{more}')
+    more = f' and {len(counts) - 8} more' if len(counts) > 8 else ''
+    return printable(f'{len(counts)} breeds{where}: {", ".join(counts[:8])}{more}')

@@ -64,10 +64,9 @@ def plot_losses(
 def plot_curve(
     curve: Any, # `LRCurve`, see `find_lr`
     rates: dict[str, float], # Rates to mark, by name, see `suggestions`
-    ax: plt.Axes|None=None, # Where to draw; a new figure by default
 ) -> plt.Axes: # Where it was drawn
     "The finder's curve with suggested rates on it, cut off where the loss explodes."
-    ax = ax or plt.subplots(figsize=(6.5, 3.5))[1]
+    _, ax = plt.subplots(figsize=(6.5, 3.5))
     lrs, losses = curve.lrs.numpy(), curve.losses.numpy()
     ax.plot(lrs, losses, color='0.4')
     for i, (name, lr) in enumerate(rates.items()):
