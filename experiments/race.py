@@ -1,6 +1,7 @@
 "Post 08: recipes raced to the error that stock fastai ends with."
 from common import arguments, judged, learner, options_for, record_name
 from pet_breeds.loaders import keep_decoded
+from pet_breeds.networks import keep_freed_memory
 from pet_breeds.records import data_name, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 
@@ -17,6 +18,7 @@ if __name__ == '__main__':
     s = options_for(arguments(__doc__))
 
     def measure(recipe, seed):
+        keep_freed_memory(False) # until `speed_up`
         learn = learner(s, s.arch, seed, fused=recipe != 'stock')
         if recipe != 'stock': speed_up(learn)
 

@@ -15,6 +15,7 @@ from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name, data_block
 from pet_breeds.datasets import get_data
 from pet_breeds.features import fit_head, frozen_features
+from pet_breeds.networks import keep_freed_memory
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
 from pet_breeds.predictions import evaluate
@@ -29,6 +30,7 @@ SEEDS = range(1, 11)
 def stock(photos, seed):
     "fastai's own way, three epochs."
     s = options_for(arguments(__doc__))
+    keep_freed_memory(False)
     set_seed(seed, reproducible=True)
     block = data_block(s.size, breed_name, RandomSplitter(.2, seed=42))
     learn = pet_learner(block.dataloaders(photos, bs=s.bs, num_workers=0), s.arch)
@@ -38,10 +40,11 @@ def stock(photos, seed):
     return dict(zip(p.photos, p.wrong, strict=True))
 
 
-def solved(size, fit):
+def solved(size, fit, keep=False):
     "A head on features of the recommended network, fitted by `fit(x, labels, seed)`."
     def run(photos, seed):
-        x = frozen_features(photos, RECOMMENDED['arch'], size)
+        with patch('pet_breeds.features.keep_freed_memory', lambda: keep_freed_memory(keep)):
+            x = frozen_features(photos, RECOMMENDED['arch'], size)
         labels = np.array([breed_name(p) for p in photos])
         train, valid = map(list, RandomSplitter(.2, seed=42)(photos))
         found = fit(x, labels, train, valid, seed)
@@ -66,7 +69,8 @@ ENTRIES = {  # Day and what was new, the oldest first
     '2026-11-26: stock fastai, a smaller network': stock,
     '2026-11-26: a head that is solved': solved(RECOMMENDED['size'], searched),
     '2026-11-26: one fit of the head': solved(RECOMMENDED['size'], once),
-    '2026-11-26: smaller images': solved(256, once)}
+    '2026-11-26: smaller images': solved(256, once),
+    '2026-11-26: freed memory is kept': solved(256, once, keep=True)}
 
 
 def measure(photos, recipe, seed):

@@ -25,6 +25,7 @@ from .data import breed_name, data_block
 from .datasets import data_loaders, get_data
 from .export import OnnxModel, export_onnx
 from .loaders import fused_block, keep_decoded
+from .networks import keep_freed_memory
 from .options import settings
 from .photos import find_photos, read_photo
 from .predict import FORMAT, Model, photo_views, predict
@@ -241,6 +242,7 @@ def run_bench(
     "The whole bench; says on stdout what it is at."
     x = extent or (FULL if full else Extent())
     doc = provenance() | dict(data=data_name(data))
+    keep_freed_memory() # for all sides alike, since it holds for a process
     with bench_photos(data, x.photos) as photos:
         some = photos[::len(photos) // x.train_photos]
         doc['pipeline'] = _pipeline(photos, x)

@@ -25,7 +25,8 @@ from .augment import warp_photo
 from .errors import InvalidInput
 from .learners import best_precision
 from .loaders import DecodedPhotos
-from .networks import find_network, in_eval, load_network, weights_digest
+from .networks import (find_network, in_eval, keep_freed_memory, load_network,
+                                 weights_digest)
 from .photos import file_bytes
 from .records import atomic_write, cache_folder
 from scipy.stats import t as student
@@ -66,7 +67,7 @@ def frozen_features(
 
     Raises `InvalidInput` for unreadable photos and unknown networks, `NotFound` for missing photos
     or weights. A linear probe is fitted to these (Alain and Bengio 2016,
-    https://arxiv.org/abs/1610.01644).
+    https://arxiv.org/abs/1610.01644). Freed memory stays with the process: `keep_freed_memory`.
     """
     return timed_features(photos, arch, size, bs, precision, fresh, resize)[0]
 
@@ -92,6 +93,7 @@ def timed_features(
     kept = None if fresh else _read_cache(file)
     if kept is None:
         started = time.perf_counter()
+        keep_freed_memory()
         x = _compute(body, photos, size, bs, precision, resize)
         kept = x, time.perf_counter() - started
         try:
@@ -309,11 +311,9 @@ def breed_map(
 # %% ../nbs/lib/features.ipynb #f6a67991
 def plot_map(
     table: pd.DataFrame, # What `breed_map` returns
-    ax: plt.Axes|None=None, # Where to draw; a new figure by default
 ) -> plt.Axes: # Where it was drawn
     "Draw the map; names beside their points, moved up where they would lie on each other."
-    ax, gap = ax or plt.subplots(figsize=(9, 6.5))[1], .035 * np.ptp(table.y)
-    placed = []
+    (_, ax), gap, placed = plt.subplots(figsize=(9, 6.5)), .035 * np.ptp(table.y), []
     for name, r in table.sort_values('y').iterrows():
         end, colour = table.loc[r.nearest], 'C0' if name[0].isupper() else 'C1'
         ax.plot([r.x, end.x], [r.y, end.y], color='grey', lw=.7, zorder=0)

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['WEIGHTS', 'BACKBONES', 'LITE', 'LITE_SHA256', 'CUTS', 'pet_resnet10', 'pet_resnet18', 'Network', 'find_network',
            'build_network', 'numbers_only', 'load_network', 'weights_digest', 'is_published', 'lite_file', 'load_lite',
-           'as_map', 'build_body', 'in_eval', 'grad_cam']
+           'as_map', 'build_body', 'keep_freed_memory', 'in_eval', 'grad_cam']
 
 # %% ../nbs/lib/networks.ipynb #n8b00004
-import hashlib, os, pickle
+import ctypes, hashlib, os, pickle, sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -361,6 +361,25 @@ def build_body(
     body = torch.nn.Sequential(*list(net.children())[:CUTS[name]])
     body.width = body.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
     return body
+
+# %% ../nbs/lib/networks.ipynb #kf000002
+def keep_freed_memory(
+    on: bool=True, # Whether to keep it; else what is free is given back now, and later as usual
+) -> None:
+    """Keep freed memory for the next batch; the process then never shrinks.
+
+    By default glibc gives large blocks back to the system, which then clears the pages of the
+    next one; for some networks on a CPU that takes most of the time. In other threads than the
+    first, blocks above 64 MB are still given back. Other systems are left as they are.
+    What is set: https://man7.org/linux/man-pages/man3/mallopt.3.html.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == 'linux' else None
+    if not hasattr(libc, 'mallopt'): return # musl, macOS, Windows
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+    libc.mallopt(M_MMAP_MAX, 0 if on else 2**16)
+    libc.mallopt(M_MMAP_THRESHOLD, 2**25) # as usual; glibc arrives there by itself
+    libc.mallopt(M_TRIM_THRESHOLD, -1 if on else 2**26)
+    if not on: libc.malloc_trim(0)
 
 # %% ../nbs/lib/networks.ipynb #ev00006c
 @contextmanager

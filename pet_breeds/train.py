@@ -34,7 +34,7 @@ from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Una
 from .features import as_layer, fit_head, out_of_fold, timed_features
 from .learners import FreezeBatchNorm, L2Norm, set_normalization
 from .loaders import PhotoLoader, fused_block, keep_decoded
-from .networks import find_network
+from .networks import find_network, keep_freed_memory
 from .options import TrainOptions
 from .predict import check_breeds, write_head, write_model
 from .predictions import (Predictions, evaluate, photo_names,
@@ -47,11 +47,15 @@ from .resnet101_fp16 import full_precision, mixed_precision
 def speed_up(
     learn: Learner, # Changed in place
 ) -> tuple[str, str]: # The precision of matrix products, and why
-    "Let a learner compute in the precision and memory layout that suit this machine."
+    """Let a learner compute in the precision and memory layout that suit this machine.
+
+    On a CPU freed memory stays with the process, see `keep_freed_memory`.
+    """
     precision = mixed_precision(learn)
     if learn.dls.device.type == 'cuda':
         where = torch.cuda.get_device_name()
         return precision, f'{precision} with loss scaling on {where}, channels last'
+    keep_freed_memory()
     why = '' if precision == 'bfloat16' else ' (no instructions for bfloat16 here)'
     return precision, f'{precision}{why}, channels last, threads: {torch.get_num_threads()}'
 

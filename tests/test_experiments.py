@@ -102,7 +102,7 @@ def recipes(record):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('script, n', [('precision', 2), ('race', 5), ('rates', 2), ('recipes', 4), ('stages', 7),
-                                       ('tricks', 10), ('heads', 5), ('speedrun', 4)])
+                                       ('tricks', 10), ('heads', 5), ('speedrun', 5)])
 def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, n):
     (name, record), = small(script, '--data', few).items()
     assert name.startswith(f'{script}-') and name.endswith('-few') and str(few.parent) not in json.dumps(record)
@@ -156,11 +156,13 @@ def test_backbones_are_pretrained_and_load(small, tmp_path):
 def test_the_other_scripts(small, few, torch_home, monkeypatch):
     "What they call is tested elsewhere; walks and the bench are left out here."
     monkeypatch.setenv('TORCH_HOME', str(torch_home))
-    for script in ('walk', 'difficulty', 'bench', 'confidence', 'features', 'labels', 'sure', 'start_up', 'first_answer'):
+    for script in ('walk', 'difficulty', 'bench', 'confidence', 'features', 'labels', 'sure', 'start_up', 'first_answer',
+                   'memory'):
         small(script, *([] if script == 'difficulty' else ['--data', few]))
     found, few = small('walk', '--data', few), few.name
     assert set(found) == {f'walk-{few}', f'bench-{few}', 'difficulty-1', 'difficulty-2', 'difficulty-3', f'confidence-{few}',
-                          f'features-{few}', f'labels-{few}', f'sure-{few}', f'start-up-{few}', f'first-answer-{few}'}
+                          f'features-{few}', f'labels-{few}', f'sure-{few}', f'start-up-{few}', f'first-answer-{few}',
+                          f'memory-{few}'}
     assert [found[f'difficulty-{i}']['rows'][0]['seed'] for i in (1, 2, 3)] == [1, 2, 3]
     assert [r['total'] for r in found[f'confidence-{few}']['rows']] == [BREEDS * PHOTOS] * 3
     features = found[f'features-{few}']
@@ -169,6 +171,8 @@ def test_the_other_scripts(small, few, torch_home, monkeypatch):
     assert {n for (_, p), n in judged.items() if p == 'random split'} == {BREEDS * PHOTOS // 5}
     assert {arch for arch, _ in judged} == set(features['sizes']) and (len(judged), 'official' in {p for _, p in judged}) == (20, True)
     assert found[f'sure-{few}']['promise']['total'] == BREEDS * PHOTOS // 5 and len(found[f'start-up-{few}']['ratios']) == 6
+    rows = found[f'memory-{few}']['rows']
+    assert [len(r['rates']) for r in rows] == [3, 3, 3, 2] and all(r['low'] == r['ratio'] == r['high'] > 0 for r in rows)
     (own,) = found[f'first-answer-{few}']['runs']  # of 50 photos, less the one that is asked about
     assert (own['breeds'], own['photos'], own['arch']) == (5, 5 * (PHOTOS - 1), 'tf_efficientnet_lite2')
 
