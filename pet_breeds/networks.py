@@ -373,7 +373,7 @@ def keep_freed_memory(
     first, blocks above 64 MB are still given back. Other systems are left as they are.
     What is set: https://man7.org/linux/man-pages/man3/mallopt.3.html.
     """
-    libc = ctypes.CDLL(None) if sys.platform == 'linux' else None
+    libc = ctypes.CDLL(None) if sys.platform == 'linux' else None # type: Any
     if not hasattr(libc, 'mallopt'): return # musl, macOS, Windows
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
     libc.mallopt(M_MMAP_MAX, 0 if on else 2**16)
