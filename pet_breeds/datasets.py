@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BREEDS', 'LABELS', 'get_data', 'label_of', 'labels_of', 'refusals', 'split_photos', 'read_exclusions', 'without',
-           'read_labels', 'data_loaders']
+           'read_labels', 'stock_workers', 'data_loaders']
 
 # %% ../nbs/lib/datasets.ipynb #19d31a68
 import csv, os, re
@@ -15,7 +15,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from fastai.vision.all import (DataLoaders, IndexSplitter, RandomSplitter, TrainTestSplitter,
-                               parent_label)
+                               default_device, defaults, parent_label)
 from .data import breed_name, data_block
 from .download import get_pets
 from .errors import InvalidInput, NotFound, printable
@@ -248,6 +248,11 @@ def _listed(breeds, file, path):
         if breed := breeds.get('/'.join(parts[i:])): return breed
     raise ValueError(f'{parts[-1]!r} is not in {file}')
 
+# %% ../nbs/lib/datasets.ipynb #5w0c0001
+def stock_workers() -> int: # Processes
+    "How many load photos for fastai's own pipeline: its usual number where a GPU waits, else none."
+    return defaults.cpus if default_device().type == 'cuda' else 0
+
 # %% ../nbs/lib/datasets.ipynb #a042bc2a
 def data_loaders(
     data: str|Path='sample', # See `get_data`
@@ -257,7 +262,7 @@ def data_loaders(
     label: str|Callable[[Path], str]|None=None, # See `label_of`; by default recognised
     valid_fraction: float=.2, # Part of the photos for validation
     seed: int=42, # Seed of the split
-    num_workers: int=0, # Processes that load photos beside the main one
+    num_workers: int|None=None, # Processes that load; by default `stock_workers`, 0 if `fused`
     exclude: Collection[str]=(), # Names to leave out, below the photo folder; see `read_exclusions`
     fused: bool=False, # Whether to augment in one step and many times faster, see `fused_block`
     resize: str='crop', # How a photo becomes a square, `crop` or `squish`, see `warp_photo`
@@ -266,6 +271,7 @@ def data_loaders(
 
     Raises `NotFound` and `InvalidInput` for data that cannot be used.
     """
+    if num_workers is None: num_workers = 0 if fused else stock_workers()
     if bs < 2: raise InvalidInput(f'bs must be at least 2 photos, batch norm needs them, got {bs}')
     if size < 1: raise InvalidInput(f'size must be at least 1 pixel, got {size}')
     if resize not in ('crop', 'squish'):
