@@ -3,16 +3,17 @@ import argparse
 import time
 from dataclasses import replace
 
-from fastai.vision.all import Callback, CancelValidException, noop, set_seed
+from fastai.vision.all import Callback, CancelValidException, default_device, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.datasets import data_loaders
+from pet_breeds.loaders import PhotoLoader, fits_on_gpu, keep_decoded, keep_on_device
 from pet_breeds.options import WalkOptions, settings
 from pet_breeds.predictions import evaluate
 from pet_breeds.records import data_name
 
 
 def parser(doc):
-    "`--data`: `sample` by default, `pets`, or a folder of photos."
+    "`--data`: `sample` by default, `pets`, or a folder of photos; others may be added."
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument('--data', default='sample', help='`sample`, `pets`, or a folder of photos')
     return parser
@@ -26,8 +27,12 @@ def arguments(doc):
 def options_for(data, size=224) -> WalkOptions:
     "The shipped networks for the sample; for photos resnet18 and resnet50, which a CPU can train."
     s = settings({'PET_BREEDS_DATA': str(data)})
-    return s if data == 'sample' else replace(s, arch='resnet18', deep_arch='resnet50',
-                                              size=size, bs=32)
+    if data == 'sample': return s
+    bs = 64 if on_gpu() else 32
+    return replace(s, arch='resnet18', deep_arch='resnet50', size=size, bs=bs)
+
+
+def on_gpu(): return default_device().type == 'cuda'
 
 
 def record_name(script, data):
@@ -41,6 +46,12 @@ class NoValidation(Callback):
         if not hasattr(self.learn, 'gather_preds'): raise CancelValidException
 
 
+def keep_photos(dls):
+    "Decode all photos once: for a GPU into its memory, else into the cache folder."
+    if type(dls.train) is not PhotoLoader: return # they are kept already
+    (keep_on_device if fits_on_gpu(dls) else keep_decoded)(dls)
+
+
 def learner(s, arch, seed, fused=True):
     "A fresh learner; loaders have a random state of their own, so they are made anew, too."
     set_seed(seed, reproducible=True)
@@ -49,10 +60,14 @@ def learner(s, arch, seed, fused=True):
     return learn
 
 
-def judged(learn, fit):
-    "Train by `fit(learn)`, and say which validation photos are wrong after how many seconds."
+def judged(make, fit):
+    """Train the learner of `make()` by `fit(learn)`, and say which validation photos are wrong.
+
+    The seconds are those of both, so photos that are decoded in advance count; what is there
+    before does not.
+    """
     started = time.perf_counter()
-    fit(learn)
+    fit(learn := make())
     seconds = time.perf_counter() - started
     p = evaluate(learn)
     return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),

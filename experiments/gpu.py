@@ -1,4 +1,4 @@
-"""What one GPU does, within eight minutes: loading, training, the walk's recipes at full size.
+"""What one GPU does: the walk's recipes at full size, loading, training; kept part by part.
 
 Photos are repeated to the number of the whole set, so a few small ones do. Weights are random:
 they train as fast as others. Two processes share the card by gloo: NCCL refuses two on one.
@@ -104,8 +104,9 @@ def parts(data, photos, x):
     yield 'deep', lambda: walk(learner(full, deep, half), epochs=6, freeze_epochs=3)
     yield 'load', lambda: load_rates(photos, x)
     some = loaders(photos, x.some, x)
-    cases = [(a, p, last, False) for a in x.archs for p in x.precisions for last in (False, True)]
-    for case in [*cases, (small, half, True, True)]:
+    cases = [(small, p, last, False) for p in x.precisions for last in (False, True)]
+    cases += [(deep, p, True, False) for p in x.precisions] + [(small, half, True, True)]
+    for case in cases:
         arch, precision, *how = case
         said = [s for s, yes in zip(('channels last', 'compiled'), how, strict=True) if yes]
         yield ', '.join([arch, precision, *said]), lambda c=case: train_rate(learner(some, *c))

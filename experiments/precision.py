@@ -7,14 +7,14 @@ from pet_breeds.resnet101_fp16 import mixed_precision
 SEEDS = 1, 2, 3
 
 if __name__ == '__main__':
-    s = options_for(arguments(__doc__))
+    s = options_for(arguments(__doc__), size=128)
     recipes = 'float32', 'float16' if default_device().type == 'cuda' else 'bfloat16'
 
     def measure(recipe, seed):
         learn = learner(s, s.deep_arch, seed)
         mixed_precision(learn, recipe)
-        found = judged(learn, lambda learn: learn.fine_tune(s.n_epochs(6),
-                                                            freeze_epochs=s.n_epochs(3)))
+        found = judged(lambda: learn, lambda learn: learn.fine_tune(s.n_epochs(6),
+                                                                    freeze_epochs=s.n_epochs(3)))
         train_loss, valid_loss, _ = learn.recorder.values[-1]
         # a smaller gap would mean less overfitting
         return found | dict(gap=round(valid_loss - train_loss, 4))

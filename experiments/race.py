@@ -1,6 +1,5 @@
 "Post 08: recipes raced to the error that stock fastai ends with."
-from common import arguments, judged, learner, options_for, record_name
-from pet_breeds.loaders import keep_decoded
+from common import arguments, judged, keep_photos, learner, options_for, record_name
 from pet_breeds.networks import keep_freed_memory
 from pet_breeds.records import data_name, run_experiment
 from pet_breeds.train import linear_probe, speed_up
@@ -19,14 +18,16 @@ if __name__ == '__main__':
 
     def measure(recipe, seed):
         keep_freed_memory(False) # until `speed_up`
-        learn = learner(s, s.arch, seed, fused=recipe != 'stock')
-        if recipe != 'stock': speed_up(learn)
 
-        def fit(learn): # decoding counts, too
-            if recipe != 'stock': keep_decoded(learn.dls)
-            RECIPES[recipe](learn)
-        return judged(learn, fit)
+        def make():
+            learn = learner(s, s.arch, seed, fused=recipe != 'stock')
+            if recipe != 'stock':
+                speed_up(learn)
+                keep_photos(learn.dls)
+            return learn
+        return judged(make, RECIPES[recipe])
 
     run_experiment(record_name('race', s.data),
-                   dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs),
+                   dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs,
+                        counted='loaders and network, too'),
                    [dict(recipe=r, seed=seed) for seed in SEEDS for r in RECIPES], measure)

@@ -13,7 +13,7 @@ if __name__ == '__main__':
             learn.fit_one_cycle(s.n_epochs(3), 3e-3) # the same for both
             learn.unfreeze()
             learn.fit_one_cycle(s.n_epochs(6), lr_max=RECIPES[recipe])
-        return judged(learner(s, s.arch, seed), fit)
+        return judged(lambda: learner(s, s.arch, seed), fit)
 
     run_experiment(record_name('rates', s.data),
                    dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs,

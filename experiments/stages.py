@@ -1,19 +1,21 @@
 """Posts 01 to 05: every stage of the walk, over seeds.
 
 The sample and small sets in folds, so that each photo is judged by networks that never saw it;
-large sets on the split of the walk, at 224 px.
+large sets on the split of the walk, at 224 px. `--walk stock`: fastai's own pipeline in float32,
+the post's four stages, one seed. `--walk lite`: networks whose real weights anyone can install.
 """
 import time
 from collections import Counter
 from dataclasses import replace
 
-from common import NoValidation, arguments, options_for, record_name
+from common import NoValidation, keep_photos, options_for, parser, record_name
 from fastai.vision.all import IndexSplitter, RandomSplitter, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.checkpoint import Checkpoint, remove_checkpoint
-from pet_breeds.data import breed_name
-from pet_breeds.datasets import get_data
-from pet_breeds.loaders import fused_block, keep_decoded
+from pet_breeds.data import breed_name, data_block
+from pet_breeds.datasets import get_data, stock_workers
+from pet_breeds.loaders import fused_block
+from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
 from pet_breeds.predictions import evaluate
 from pet_breeds.records import (cache_folder, data_name, digest, provenance, read_record,
@@ -35,6 +37,7 @@ STAGES = {
     'baseline, longer': ('arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3))),
     'frozen': ('arch', lambda learn, n: learn.fit_one_cycle(n(4), 2e-3)),
     'deeper': ('deep_arch', lambda learn, n: learn.fine_tune(n(6), freeze_epochs=n(3)))}
+POST = 'baseline', 'lr_find', 'unfreeze', 'deeper'
 
 
 def folds_of(photos, n_folds):
@@ -48,32 +51,34 @@ def folds_of(photos, n_folds):
     return [valid.tolist() for _, valid in splits]
 
 
-def train_fold(photos, valid, recipe, seed, s, curves=False):
+def train_fold(photos, valid, recipe, seed, s, curves=False, stock=False):
     """Train a stage on the other photos, judge these; with the curves of its epochs, if asked.
 
     Goes on after the last whole epoch; such a curve begins there, and so do the seconds.
     """
     set_seed(seed, reproducible=True)
-    block = fused_block(s.size, breed_name, IndexSplitter(valid))
+    block = (data_block if stock else fused_block)(s.size, breed_name, IndexSplitter(valid))
     which, fit = STAGES[recipe]
-    learn = pet_learner(block.dataloaders(photos, bs=s.bs, num_workers=0), getattr(s, which))
-    mixed_precision(learn, PRECISION)
+    workers = stock_workers() if stock else 0
+    learn = pet_learner(block.dataloaders(photos, bs=s.bs, num_workers=workers), getattr(s, which))
+    if not stock: mixed_precision(learn, PRECISION)
     rows = []
     learn.logger = rows.append
     judged = digest([photos[i].name for i in valid])
-    kept = cache_folder() / f'stages-{recipe}-{seed}-{judged}.checkpoint'
+    trained = f'{"stock-" * stock}{getattr(s, which)}-{recipe}'
+    kept = cache_folder() / f'stages-{trained}-{seed}-{judged}.checkpoint'
     kept.parent.mkdir(parents=True, exist_ok=True)
     learn.add_cb(Checkpoint(kept, dict(size=s.size, arch=getattr(s, which))))
     if not curves: learn.add_cb(NoValidation())
     started = time.perf_counter()
-    keep_decoded(learn.dls)
+    if not stock: keep_photos(learn.dls)
     fit(learn, s.n_epochs)
     seconds = time.perf_counter() - started
     p = evaluate(learn)
     remove_checkpoint(kept)
     found = dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
                  seconds=round(seconds, 1),
-                 hardware=provenance()['hardware'])  # a record may be completed elsewhere
+                 **{k: provenance()[k] for k in ('hardware', 'versions')})  # others may differ
     if curves: found |= dict(curve=[[round(float(v), 4) for v in r[1:4]]
                                     for r in rows if len(r) > 3],  # none of skipped epochs
                              confused=confused(p))
@@ -88,18 +93,25 @@ def confused(p):
 
 
 if __name__ == '__main__':
-    s = options_for(arguments(__doc__), size=128)
-    photos, name = find_photos(get_data(s.data))[0], record_name('stages', s.data)
-    large = len(photos) > LARGE
+    asked = parser(__doc__)
+    asked.add_argument('--walk', choices=('', 'stock', 'lite'), default='')
+    asked = asked.parse_args()
+    s, walk = options_for(asked.data, size=128), asked.walk
+    photos = find_photos(get_data(s.data))[0]
+    name = record_name(f'stages{"-" * bool(walk)}{walk}', s.data)
+    large, stock = len(photos) > LARGE, walk == 'stock'
     if large: s = replace(s, size=224, bs=64)
+    if walk == 'lite': s = replace(s, arch='tf_efficientnet_lite0', deep_arch=RECOMMENDED['arch'])
     n_seeds, n_folds = (5, 2) if s.data == 'sample' else (3, 1 if large else 5)
+    if stock: n_seeds = 1
     folds = folds_of(photos, n_folds)
     old = (results_folder() / f'{name}.json').exists() and read_record(name)['runs'] or []
     whole = {(r['recipe'], r['seed']) for r in old if 'fold' not in r}  # as 0.1.0 recorded
     cases = [dict(recipe=r, seed=seed, fold=i) for seed in range(1, n_seeds + 1)
-             for i in range(n_folds) for r in STAGES if (r, seed) not in whole]
+             for i in range(n_folds) for r in (POST if stock else STAGES) if (r, seed) not in whole]
     run_experiment(name,
                    dict(data=data_name(s.data), arch=s.arch, deep_arch=s.deep_arch, size=s.size,
-                        bs=s.bs, precision=PRECISION, pipeline='fused', n_folds=n_folds), cases,
+                        bs=s.bs, precision='float32' if stock else PRECISION,
+                        pipeline='stock' if stock else 'fused', n_folds=n_folds), cases,
                    lambda recipe, seed, fold: train_fold(photos, folds[fold], recipe, seed, s,
-                                                         curves=large))
+                                                         curves=large, stock=stock))

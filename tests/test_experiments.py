@@ -27,9 +27,9 @@ def records_of(script):
 
 
 def test_each_record_has_its_script():
-    "One alone: `published` was typed from the original post. `ready` makes the shipped model; the other waits for a GPU."
+    "One alone: `published` was typed from the original post. `ready` makes the shipped model; the other wants a GPU for longer than we had one."
     made = {script: records_of(script) for script in SCRIPTS}
-    assert [s for s, records in made.items() if not records] == ['gpu', 'ready']
+    assert [s for s, records in made.items() if not records] == ['ready', 'tune']
     assert sorted(sum(made.values(), [])) == [r for r in RECORDS if r != 'published']
 
 
@@ -113,6 +113,17 @@ def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, 
 
 
 @pytest.mark.slow
+def test_tuning_is_chosen_on_training_photos(small, few, monkeypatch):
+    monkeypatch.setattr('pet_breeds.options.RECOMMENDED', dict(arch='pet_resnet10', size=32))
+    record = small('tune', '--data', few)[f'tune-{few.name}']
+    chosen_by, judged = ([r for r in record['runs'] if r['fold'] == fold] for fold in (0, 1))
+    wrong = {r['recipe']: r['wrong'].count('1') for r in chosen_by}
+    assert len(wrong) == 10 and [r['recipe'] for r in judged] == [min(wrong, key=wrong.get)]
+    own, walks = (({p for p, w in zip(record['photos'], r['wrong'], strict=False) if w != '.'}) for r in (chosen_by[0], judged[0]))
+    assert len(walks) == BREEDS * PHOTOS // 5 and len(own) == (BREEDS * PHOTOS - len(walks)) // 5 and not own & walks
+
+
+@pytest.mark.slow
 def test_stages_judge_each_photo_by_networks_that_never_saw_it(monkeypatch, few, tmp_path):
     from pet_breeds.options import WalkOptions
     monkeypatch.syspath_prepend(FOLDER)
@@ -186,7 +197,7 @@ def test_what_a_gpu_is_asked(monkeypatch):
     for name in ('reset_peak_memory_stats', 'max_memory_allocated'): monkeypatch.setattr(f'torch.cuda.{name}', lambda: 2**20)
     x = gpu.Extent(32, 8, 24, 8, 16, ('pet_resnet10', 'pet_resnet18'), ('float32', 'bfloat16'))
     with bench_photos('sample', x.train) as photos: found = {name: work() for name, work in [*gpu.parts('sample', photos, x)][:-1]}
-    assert len(found) == 3 + 2 * 2 * 2 + 1 and found['deep']['peak_mb'] == 1 and found['deep']['seconds'] > 0
+    assert len(found) == 3 + 2 * 2 + 2 + 1 and found['deep']['peak_mb'] == 1 and found['deep']['seconds'] > 0
     assert all(rate > 0 for rates in [*list(found.values())[3:], *found['load'].values()] for rate in rates)
 
 
