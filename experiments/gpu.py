@@ -13,9 +13,9 @@ from functools import partial
 
 import torch
 import torch.distributed as dist
-from common import arguments, record_name
+from common import arguments, on_gpu, record_name
 from fastai.callback.channelslast import ChannelsLast
-from fastai.vision.all import default_device, noop, set_seed
+from fastai.vision.all import noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.bench import _train_epoch, bench_photos, interleaved
 from pet_breeds.data import breed_name
@@ -119,7 +119,8 @@ def measure(data, x, name):
         if 'LOCAL_RANK' in os.environ: # started by `two_processes`
             shared_rate(learner(loaders(photos, x.some, x), x.archs[0], x.precisions[1]))
             return
-        record = provenance() | dict(data=data_name(data), weights='random') | asdict(x)
+        record = provenance() | dict(data=data_name(data), different=len(set(photos)),
+                                     weights='random') | asdict(x)
         for part, work in parts(data, photos, x):
             try:
                 record[part] = work()
@@ -130,7 +131,7 @@ def measure(data, x, name):
 
 if __name__ == '__main__':
     data = arguments(__doc__)
-    if default_device().type != 'cuda':
+    if not on_gpu():
         print('no GPU here: this script needs one', file=sys.stderr)
         sys.exit(3)
     measure(data, Extent(), record_name('gpu', data))

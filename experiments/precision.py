@@ -1,6 +1,5 @@
 "Post 04: the deeper network in float32 and in 16 bits, everything else equal."
-from common import arguments, judged, learner, options_for, record_name
-from fastai.vision.all import default_device
+from common import arguments, judged, learner, on_gpu, options_for, record_name
 from pet_breeds.records import data_name, run_experiment
 from pet_breeds.resnet101_fp16 import mixed_precision
 
@@ -8,7 +7,7 @@ SEEDS = 1, 2, 3
 
 if __name__ == '__main__':
     s = options_for(arguments(__doc__), size=128)
-    recipes = 'float32', 'float16' if default_device().type == 'cuda' else 'bfloat16'
+    recipes = 'float32', 'float16' if on_gpu() else 'bfloat16'
 
     def measure(recipe, seed):
         learn = learner(s, s.deep_arch, seed)

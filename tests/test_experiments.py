@@ -113,6 +113,13 @@ def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('walk, plan', [('stock', ('pet_resnet10', 'float32', 'stock', 4)), ('lite', ('tf_efficientnet_lite0', 'bfloat16', 'fused', 7))])
+def test_other_walks_have_records_of_their_own(small, few, walk, plan):
+    (name, record), = small('stages', '--data', few, '--walk', walk).items()
+    assert name == f'stages-{walk}-{few.name}' and (record['arch'], record['precision'], record['pipeline'], len(recipes(record))) == plan
+
+
+@pytest.mark.slow
 def test_tuning_is_chosen_on_training_photos(small, few, monkeypatch):
     monkeypatch.setattr('pet_breeds.options.RECOMMENDED', dict(arch='pet_resnet10', size=32))
     record = small('tune', '--data', few)[f'tune-{few.name}']
