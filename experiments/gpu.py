@@ -15,14 +15,16 @@ import torch
 import torch.distributed as dist
 from common import arguments, on_gpu, record_name
 from fastai.callback.channelslast import ChannelsLast
-from fastai.vision.all import noop, set_seed
+from fastai.vision.all import Adam, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.bench import _train_epoch, bench_photos, interleaved
 from pet_breeds.data import breed_name
 from pet_breeds.distributed import _Share
+from pet_breeds.learners import FusedAdam
 from pet_breeds.loaders import fused_block, keep_on_device
 from pet_breeds.records import data_name, provenance, write_record
 from pet_breeds.resnet101_fp16 import mixed_precision
+from torch.profiler import ProfilerActivity, profile
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Extent:
     bs: int = 64
     train: int = 5912  # photos of the walk's recipes; `valid` of them are judged
     valid: int = 1478
-    some: int = 2048  # photos of an epoch whose rate is measured
+    some: int = 1024  # photos of an epoch whose rate is measured
     archs: tuple[str, str] = 'resnet34', 'resnet101'
     precisions: tuple[str, ...] = 'float32', 'float16', 'bfloat16'
 
@@ -43,9 +45,9 @@ def loaders(photos, n, x, on_device=True):
     return dls
 
 
-def learner(dls, arch, precision, channels_last=True, compiled=False):
+def learner(dls, arch, precision, channels_last=True, compiled=False, opt_func=FusedAdam):
     set_seed(0, reproducible=True)
-    learn = pet_learner(dls, arch, pretrained=False)
+    learn = pet_learner(dls, arch, pretrained=False, opt_func=opt_func)
     learn.logger = noop
     mixed_precision(learn, precision)
     if not channels_last: learn.remove_cb(ChannelsLast)
@@ -66,10 +68,33 @@ def load_rates(photos, x):
                         for k, dl in sides.items()})
 
 
-def train_rate(learn):
+def train_rates(learners):
     "Photos/s of two epochs, after one to warm up; the whole network is trained."
+    for learn in learners.values(): learn.unfreeze()
+    return interleaved({k: lambda v=v: done(_train_epoch(v, v.dls.train.bs))
+                        for k, v in learners.items()}, 2)
+
+
+def train_rate(learn): return train_rates(dict(rate=learn))['rate']
+
+
+def by_optimizer(dls, arch, precision):
+    "fastai's Adam and the fused one by turns."
+    return train_rates({o.__name__: learner(dls, arch, precision, opt_func=o)
+                        for o in (Adam, FusedAdam)})
+
+
+def busy(learn):
+    "Milliseconds that a batch takes, and for how many of them the GPU computes."
     learn.unfreeze()
-    return interleaved(dict(rate=lambda: done(_train_epoch(learn, learn.dls.train.bs))), 2)['rate']
+    epoch, n = partial(_train_epoch, learn, learn.dls.train.bs), len(learn.dls.train)
+    done(epoch())
+    started = time.perf_counter()
+    done(epoch())
+    seconds = time.perf_counter() - started
+    with profile(activities=[ProfilerActivity.CUDA]) as kernels: done(epoch())
+    computing = sum(e.self_device_time_total for e in kernels.key_averages()) # microseconds
+    return dict(batch_ms=round(1000 * seconds / n, 1), computing_ms=round(computing / 1000 / n, 1))
 
 
 def shared_rate(learn):
@@ -110,6 +135,11 @@ def parts(data, photos, x):
         arch, precision, *how = case
         said = [s for s, yes in zip(('channels last', 'compiled'), how, strict=True) if yes]
         yield ', '.join([arch, precision, *said]), lambda c=case: train_rate(learner(some, *c))
+    for arch in x.archs:
+        yield (f'{arch}, {half}, channels last, by optimizer',
+               partial(by_optimizer, some, arch, half))
+    for arch, p in ((small, x.precisions[0]), (deep, half)):
+        yield f'{arch}, {p}, channels last, busy', lambda c=(arch, p): busy(learner(some, *c))
     yield f'{small}, {half}, channels last, two processes', partial(two_processes, data)
 
 

@@ -17,7 +17,7 @@ from inspect import Parameter, Signature, signature
 from os.path import expanduser
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from .errors import InvalidInput, MissingPackage, UserError, printable
@@ -130,11 +130,6 @@ def _made(cls, chosen):
     except InvalidInput as e: raise typer.BadParameter(str(e)) from None
     check_data(options.data)
     return options
-
-# %% ../nbs/lib/cli.ipynb #0b4c3679
-def _renamed(param:typer.CallbackParam, value:Any) -> None:
-    "Refuse the old name of an option, whose help is its new name."
-    if value is not None: raise typer.BadParameter(f'its name is {param.help} now')
 
 # %% ../nbs/lib/cli.ipynb #bc0a2e31
 @app.command()
@@ -456,8 +451,6 @@ def sample(
     folder: Annotated[Path, typer.Argument(help='Folder to write; must not exist')],
     seed: Annotated[int, typer.Option(min=0, help='Another seed gives other breeds')] = 42,
     photos: Annotated[int, typer.Option(min=60, help='Photos per breed')] = 60,
-    pictures: Annotated[int|None, typer.Option(
-        hidden=True, callback=_renamed, help='--photos')] = None,
 ) -> None:
     "Draw the sample of invented breeds into a folder."
     from pet_breeds.sample import make_sample

@@ -4,18 +4,20 @@
 
 # %% auto #0
 __all__ = ['get_arch', 'set_normalization', 'vector_body', 'body_for', 'log_epochs', 'has_bfloat16', 'best_precision',
-           'check_precision', 'autocast_forward', 'L2Norm', 'FreezeBatchNorm', 'numbers_only']
+           'check_precision', 'autocast_forward', 'FusedAdam', 'L2Norm', 'FreezeBatchNorm', 'numbers_only']
 
 # %% ../nbs/lib/learners.ipynb #1ea00004
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
 import torch
-from fastai.vision.all import (Callback, DataLoaders, Learner, Normalize, ProgressCallback,
-                               create_head, model_meta, params, resnet34)
+from fastai.vision.all import (Callback, DataLoaders, Learner, Normalize, Optimizer,
+                               ProgressCallback, create_head, model_meta, params, resnet34)
 from .errors import InvalidInput
 from .networks import (BACKBONES, as_map, build_network, find_network, load_network,
                                  numbers_only)
+from torch.optim.adamw import adamw
 
 _all_ = ['numbers_only'] # who makes a learner imports it from here
 
@@ -136,6 +138,39 @@ def autocast_forward(
     def cast(x):
         with torch.autocast(device, torch.bfloat16): return forward(x).float()
     return cast
+
+# %% ../nbs/lib/learners.ipynb #fa5e0002
+class FusedAdam(Optimizer):
+    "fastai's `Adam`, by PyTorch's fused AdamW: one call for all parameters that are treated alike."
+    def __init__(self,
+        params, # Parameters, or a list of them for each group
+        lr: float, # Learning rate
+        mom: float=.9, # Weight of the past in the average of gradients
+        sqr_mom: float=.99, # The same for their squares
+        eps: float=1e-5, # Added to the root of the latter
+        wd: float=.01, # Decoupled weight decay (Loshchilov and Hutter 2019)
+    ):
+        super().__init__(params, [], lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
+
+    def step(self):
+        alike = defaultdict(list)
+        for p, _, state, hyper in self.all_params(with_grad=True):
+            if 'step' not in state:
+                state |= dict(step=0, grad_avg=torch.zeros_like(p), sqr_avg=torch.zeros_like(p))
+            for k in ('grad_avg', 'sqr_avg'): state[k] = _laid_out(state[k], p)
+            alike[id(hyper), state['step'], state.get('do_wd', True)].append((p, state, hyper))
+        for (_, step, decays), some in alike.items():
+            group, states, (h, *_) = zip(*some, strict=True)
+            averages = ([s[k] for s in states] for k in ('grad_avg', 'sqr_avg'))
+            steps = torch.full((len(group),), float(step), device=group[0].device).unbind()
+            adamw([*group], [_laid_out(p.grad, p) for p in group], *averages, [], [*steps],
+                  fused=True, amsgrad=False, maximize=False, lr=h['lr'], beta1=h['mom'],
+                  beta2=h['sqr_mom'], eps=h['eps'], weight_decay=h['wd'] * decays)
+            for s in states: s['step'] += 1
+
+def _laid_out(x, p):
+    "In memory as the parameter is."
+    return x if x.stride() == p.stride() else torch.empty_like(p).copy_(x)
 
 # %% ../nbs/lib/learners.ipynb #416e3016
 class L2Norm(torch.nn.Module):

@@ -24,7 +24,7 @@ from fastai.vision.all import (CategoryBlock, DataBlock, DataLoaders, Image, Nor
                                RandTransform, TensorImage, TfmdDL, Transform, TransformBlock,
                                fa_collate, imagenet_stats, to_detach)
 from filelock import FileLock
-from .augment import (AugmentParams, homography, lighting_table, presize, sample_params,
+from .augment import (AugmentParams, homography, lighting_tables, presize, sample_params,
                                 warp_photo)
 from .errors import InvalidInput, IOFailure, NotWritable
 from .photos import read_photo
@@ -258,7 +258,7 @@ def warp_batch(
     warped = torch.nn.functional.grid_sample(images.float(), grid, padding_mode='border',
                                              align_corners=False)
     levels = torch.nn.functional.avg_pool2d(warped, 2).round().long()
-    tables = torch.from_numpy(np.stack([lighting_table(p) for p in params])).to(images.device)
+    tables = torch.from_numpy(lighting_tables(params)).to(images.device)
     return tables.gather(1, levels.flatten(1)).view(levels.shape)
 
 def _sampling_grid(sizes, params, size, device):
@@ -289,13 +289,13 @@ class DeviceLoader(PhotoLoader):
             params = [AugmentParams() if self.split_idx else
                       sample_params(self.item_rng(s), **augment.limits) for s in chunk]
             x = warp_batch(self.kept[chunk], [self.sizes[s] for s in chunk], params, augment.size)
-            y = zip(*(self.dataset[s][1:] for s in chunk), strict=True)
+            y = zip(*(self.labels[s] for s in chunk), strict=True)
             yield (TensorImage(x), *(fa_collate(list(o)) for o in y))
 
     def new(self, dataset=None, cls=None, **kwargs):
         own = dataset is None or dataset is self.dataset # other photos are loaded as usual
         loader = super().new(dataset, cls or (DeviceLoader if own else PhotoLoader), **kwargs)
-        if own: loader.kept, loader.sizes = self.kept, self.sizes
+        if own: loader.kept, loader.sizes, loader.labels = self.kept, self.sizes, self.labels
         return loader
 
 def fits_on_gpu(
@@ -318,6 +318,7 @@ def keep_on_device(
     for i, old in enumerate(dls.loaders):
         new = old.new(cls=DeviceLoader, num_workers=0) # processes cannot share a GPU's memory
         n = len(old.dataset)
+        new.labels = [old.dataset[s][1:] for s in range(n)]
         kept, new.sizes = torch.empty(n, side, side, 3, dtype=torch.uint8, device=dls.device), []
         with ThreadPool() as pool:
             squares = pool.imap(square, old.dataset.items)

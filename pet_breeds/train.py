@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from multiprocessing import active_children, current_process, get_context, parent_process
@@ -21,9 +21,8 @@ from threading import Thread
 
 import numpy as np
 import torch
-from fastai.vision.all import (CrossEntropyLossFlat, Flatten, IndexSplitter, Learner, MixUp, noop,
-                               num_distrib, set_seed)
-from filelock import FileLock, Timeout
+from fastai.vision.all import (Adam, CrossEntropyLossFlat, Flatten, IndexSplitter, Learner, MixUp,
+                               noop, num_distrib, set_seed)
 from .baseline import pet_learner
 from .checkpoint import (Checkpoint, random_states, remove_checkpoint,
                                    set_random_states)
@@ -32,15 +31,15 @@ from .distributed import distributed, is_primary, use_own_gpu
 from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Unavailable,
                                UserError)
 from .features import as_layer, fit_head, out_of_fold, timed_features
-from .learners import FreezeBatchNorm, L2Norm, set_normalization
+from .learners import FreezeBatchNorm, FusedAdam, L2Norm, set_normalization
 from .loaders import PhotoLoader, fused_block, keep_decoded
 from .networks import find_network, keep_freed_memory
 from .options import TrainOptions
 from .predict import check_breeds, write_head, write_model
 from .predictions import (Predictions, evaluate, photo_names,
                                     write_predictions)
-from .records import (check_new, check_writable, data_name, digest, new_folder, provenance,
-                                remove_leftovers)
+from .records import (alone, check_new, check_writable, data_name, digest, new_folder,
+                                provenance, remove_leftovers)
 from .resnet101_fp16 import full_precision, mixed_precision
 
 # %% ../nbs/lib/train.ipynb #a6195bd0
@@ -49,9 +48,11 @@ def speed_up(
 ) -> tuple[str, str]: # The precision of matrix products, and why
     """Let a learner compute in the precision and memory layout that suit this machine.
 
-    On a CPU freed memory stays with the process, see `keep_freed_memory`.
+    fastai's Adam becomes `FusedAdam`, and begins anew. On a CPU freed memory stays with the
+    process, see `keep_freed_memory`.
     """
     precision = mixed_precision(learn)
+    if learn.opt_func is Adam: learn.opt_func, learn.opt = FusedAdam, None
     if learn.dls.device.type == 'cuda':
         where = torch.cuda.get_device_name()
         return precision, f'{precision} with loss scaling on {where}, channels last'
@@ -250,25 +251,13 @@ def _place(out) -> Iterator[Path]: # The checkpoint
         yield checkpoint
         return
     check_writable(checkpoint)
-    lock = _locked(out)
-    try:
+    with alone(out.with_name(f'.{out.name}.lock'),
+               f'another training writes {str(out)!r} at this moment: '
+               'wait for its end, or name another folder'):
         for file in (out, checkpoint): remove_leftovers(file)
         with new_folder(out): pass
         out.rmdir()
         yield checkpoint
-    finally:
-        with suppress(OSError): os.unlink(lock.lock_file) # Windows cannot while it is held
-        lock.release()
-
-def _locked(out):
-    "The lock on a folder, held."
-    lock = FileLock(out.with_name(f'.{out.name}.lock'), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise Unavailable(f'another training writes {str(out)!r} at this moment: '
-                          'wait for its end, or name another folder') from None
-    return lock
 
 # %% ../nbs/lib/train.ipynb #t7a00011
 def _train(options, checkpoint, callbacks):

@@ -8,18 +8,17 @@ __all__ = ['QUIET', 'pages', 'execute', 'as_html', 'run_walk']
 # %% ../nbs/lib/walk.ipynb #c3f71596
 import ast, html, json, os, re, secrets, signal, time
 from asyncio import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from threading import current_thread, main_thread
 
-from filelock import FileLock, Timeout
 from .errors import InvalidInput, Unavailable, UserError, printable
 from .networks import find_network
 from .options import WalkOptions, check_data
 from .photos import FORMATS, list_files
-from .records import (atomic_write, check_writable, data_name, digest, provenance,
+from .records import (alone, atomic_write, check_writable, data_name, digest, provenance,
                                 report_html, results_folder, results_table)
 
 # %% ../nbs/lib/walk.ipynb #19b9ee29
@@ -220,21 +219,11 @@ def _execute_all(notebooks, out, environ):
         execute(page, out, environ)
         print(f'{page.stem} done after {time.perf_counter() - started:.0f} s', flush=True)
 
-@contextmanager
 def _alone_in(out):
-    "Make the folder and hold a lock in it; the system lets go even if this process is killed."
+    "Make the folder, and keep other walks away."
     check_writable(out / '.lock')
-    lock = FileLock(out / '.lock', timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise Unavailable(f'another walk writes to {str(out)!r}: wait until it has ended, '
-                          'or walk to another folder') from None
-    try:
-        yield
-    finally:
-        with suppress(OSError): os.unlink(lock.lock_file) # Windows cannot while it is held
-        lock.release()
+    return alone(out / '.lock', f'another walk writes to {str(out)!r}: wait until it has ended, '
+                                'or walk to another folder')
 
 # %% ../nbs/lib/walk.ipynb #615409e7
 def _with_folder(options):
