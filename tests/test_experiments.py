@@ -102,10 +102,10 @@ def recipes(record):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('script, n', [('precision', 2), ('race', 5), ('rates', 2), ('recipes', 4), ('stages', 7),
-                                       ('tricks', 10), ('heads', 5), ('speedrun', 5)])
+                                       ('tricks', 10), ('heads', 5), ('speedrun', 5), ('probe_rates', 4)])
 def test_an_experiment_runs_each_recipe_and_resumes(small, few, capsys, script, n):
     (name, record), = small(script, '--data', few).items()
-    assert name.startswith(f'{script}-') and name.endswith('-few') and str(few.parent) not in json.dumps(record)
+    assert name.startswith(f'{script.replace("_", "-")}-') and name.endswith('-few') and str(few.parent) not in json.dumps(record)
     judged = BREEDS * PHOTOS // 5  # a fifth is validated, and a fold is a fifth
     assert len(recipes(record)) == n and all(total == judged and wrong <= total for total, wrong in recipes(record).values())
     assert all(r['seconds'] > 0 for r in record['runs']) and capsys.readouterr().out.count(' wrong') == len(record['runs'])
