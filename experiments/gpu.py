@@ -20,7 +20,7 @@ from pet_breeds.baseline import pet_learner
 from pet_breeds.bench import _train_epoch, bench_photos, interleaved
 from pet_breeds.data import breed_name
 from pet_breeds.distributed import _Share
-from pet_breeds.learners import FusedAdam
+from pet_breeds.learners import CudaGraph, FusedAdam
 from pet_breeds.loaders import fused_block, keep_on_device
 from pet_breeds.records import data_name, provenance, write_record
 from pet_breeds.resnet101_fp16 import mixed_precision
@@ -45,13 +45,15 @@ def loaders(photos, n, x, on_device=True):
     return dls
 
 
-def learner(dls, arch, precision, channels_last=True, compiled=False, opt_func=FusedAdam):
+def learner(dls, arch, precision, channels_last=True, compiled=False, opt_func=FusedAdam,
+            graph=True):
     set_seed(0, reproducible=True)
     learn = pet_learner(dls, arch, pretrained=False, opt_func=opt_func)
     learn.logger = noop
     mixed_precision(learn, precision)
     if not channels_last: learn.remove_cb(ChannelsLast)
     if compiled: learn.model.compile()
+    elif graph: learn.add_cb(CudaGraph())
     return learn
 
 
@@ -78,10 +80,11 @@ def train_rates(learners):
 def train_rate(learn): return train_rates(dict(rate=learn))['rate']
 
 
-def by_optimizer(dls, arch, precision):
-    "fastai's Adam and the fused one by turns."
-    return train_rates({o.__name__: learner(dls, arch, precision, opt_func=o)
-                        for o in (Adam, FusedAdam)})
+def by_step(dls, arch, precision):
+    "By turns: fastai's Adam, the fused one, and this with a graph of each batch."
+    make = partial(learner, dls, arch, precision)
+    return train_rates(dict(Adam=make(opt_func=Adam, graph=False), FusedAdam=make(graph=False),
+                            CudaGraph=make()))
 
 
 def busy(learn):
@@ -136,10 +139,10 @@ def parts(data, photos, x):
         said = [s for s, yes in zip(('channels last', 'compiled'), how, strict=True) if yes]
         yield ', '.join([arch, precision, *said]), lambda c=case: train_rate(learner(some, *c))
     for arch in x.archs:
-        yield (f'{arch}, {half}, channels last, by optimizer',
-               partial(by_optimizer, some, arch, half))
+        yield f'{arch}, {half}, channels last, by step', partial(by_step, some, arch, half)
     for arch, p in ((small, x.precisions[0]), (deep, half)):
-        yield f'{arch}, {p}, channels last, busy', lambda c=(arch, p): busy(learner(some, *c))
+        yield (f'{arch}, {p}, channels last, busy',
+               lambda c=(arch, p): busy(learner(some, *c, graph=False)))
     yield f'{small}, {half}, channels last, two processes', partial(two_processes, data)
 
 

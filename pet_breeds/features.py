@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'pretrained_body', 'frozen_features', 'timed_features', 'embed', 'fit_head', 'as_layer', 'out_of_fold',
-           'k_shot', 'neighbours', 'breed_map', 'plot_map']
+           'k_shot', 'neighbours', 'breed_map']
 
 # %% ../nbs/lib/features.ipynb #8e1a8b7d
 import hashlib, io, time
@@ -16,7 +16,6 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -307,21 +306,3 @@ def breed_map(
     table['nearest'] = [breeds[j] for j in nearest[:, 0]]
     table.attrs['kept'] = float(pca.explained_variance_ratio_.sum())
     return table
-
-# %% ../nbs/lib/features.ipynb #f6a67991
-def plot_map(
-    table: pd.DataFrame, # What `breed_map` returns
-) -> plt.Axes: # Where it was drawn
-    "Draw the map; names beside their points, moved up where they would lie on each other."
-    (_, ax), gap, placed = plt.subplots(figsize=(9, 6.5)), .035 * np.ptp(table.y), []
-    for name, r in table.sort_values('y').iterrows():
-        end, colour = table.loc[r.nearest], 'C0' if name[0].isupper() else 'C1'
-        ax.plot([r.x, end.x], [r.y, end.y], color='grey', lw=.7, zorder=0)
-        ax.plot(r.x, r.y, 'o', color=colour)
-        near = [v for u, v in placed if abs(u - r.x) < .2 * np.ptp(table.x)]
-        placed.append((r.x, max([r.y, *(v + gap for v in near)])))
-        ax.text(r.x + .012 * np.ptp(table.x), placed[-1][1], name.replace('_', ' '), fontsize=9,
-                va='center', color=colour, parse_math=False)
-    ax.set(xlabel='first principal component', ylabel='second principal component')
-    ax.set_xlim(right=table.x.max() + .25 * np.ptp(table.x)) # room for the names
-    return ax

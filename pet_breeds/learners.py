@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['get_arch', 'set_normalization', 'vector_body', 'body_for', 'log_epochs', 'has_bfloat16', 'best_precision',
-           'check_precision', 'autocast_forward', 'FusedAdam', 'L2Norm', 'FreezeBatchNorm', 'numbers_only']
+           'check_precision', 'autocast_forward', 'FusedAdam', 'CudaGraph', 'L2Norm', 'FreezeBatchNorm', 'numbers_only']
 
 # %% ../nbs/lib/learners.ipynb #1ea00004
 from collections import defaultdict
@@ -13,7 +13,8 @@ from functools import partial
 
 import torch
 from fastai.vision.all import (Callback, DataLoaders, Learner, Normalize, Optimizer,
-                               ProgressCallback, create_head, model_meta, params, resnet34)
+                               ProgressCallback, create_head, model_meta, num_distrib, params,
+                               resnet34)
 from .errors import InvalidInput
 from .networks import (BACKBONES, as_map, build_network, find_network, load_network,
                                  numbers_only)
@@ -152,6 +153,9 @@ class FusedAdam(Optimizer):
     ):
         super().__init__(params, [], lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
+    def zero_grad(self):
+        for p, *_ in self.all_params(): p.grad = None
+
     def step(self):
         alike = defaultdict(list)
         for p, _, state, hyper in self.all_params(with_grad=True):
@@ -171,6 +175,30 @@ class FusedAdam(Optimizer):
 def _laid_out(x, p):
     "In memory as the parameter is."
     return x if x.stride() == p.stride() else torch.empty_like(p).copy_(x)
+
+# %% ../nbs/lib/learners.ipynb #fa5e0005
+class CudaGraph(Callback):
+    "Replay a batch's forward and backward pass as a CUDA graph; for one process on a CUDA GPU."
+    order, run_valid, replays = 60, False, False # after autocast and `FreezeBatchNorm`
+    def before_batch(self):
+        if self.replays or num_distrib() > 1: return
+        model, x = self.model, self.x.as_subclass(torch.Tensor).clone()
+        self.replays, self.own, plain = True, vars(model).get('forward'), model.forward
+        weights, kept = [*model.parameters()], [b.clone() for b in model.buffers()]
+        cast = torch.get_autocast_dtype('cuda'), torch.is_autocast_enabled('cuda')
+        with (torch.random.fork_rng([x.device] * x.is_cuda),
+              torch.autocast('cuda', *cast, cache_enabled=False)):
+            replay = torch.cuda.make_graphed_callables(model, (x,), allow_unused_input=True).forward
+        for b, old in zip(model.buffers(), kept, strict=True): b.copy_(old)
+        def forward(y):
+            usual = y.shape != x.shape or any(p.grad is not None for p in weights)
+            return (plain if usual else replay)(y)
+        model.forward = forward
+
+    def after_fit(self):
+        if not self.replays: return
+        self.replays, self.model.forward = False, self.own
+        if not self.own: del self.model.forward
 
 # %% ../nbs/lib/learners.ipynb #416e3016
 class L2Norm(torch.nn.Module):

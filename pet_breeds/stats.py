@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['error_interval', 'mean_class_accuracy', 'newcombe_interval', 'mcnemar', 'crossed_interval', 'seeds_table', 'verdict',
-           'count_verdict', 'count_verdicts', 'photos_needed', 'seeds_needed']
+           'count_verdict', 'photos_needed', 'seeds_needed']
 
 # %% ../nbs/lib/stats.ipynb #e492df0f
 import math
@@ -139,14 +139,6 @@ def count_verdict(
     errors = ' against '.join(f"{r['stage']} {r['wrong'] / r['total']:.1%}"
                               for r in (after, before))
     return f'{errors}: {verdict(newcombe_interval(before, after))}'
-
-def count_verdicts(
-    rows: list[dict], # Rows of stages, in their order
-) -> list[str]: # A sentence for each stage but the first, and one for the last against the first
-    "`count_verdict` for each stage and the one before it."
-    pairs = list(zip(rows, rows[1:], strict=False))
-    if len(rows) > 2: pairs.append((rows[0], rows[-1]))
-    return [count_verdict(a, b) for a, b in pairs]
 
 # %% ../nbs/lib/stats.ipynb #38d17da8
 def photos_needed(

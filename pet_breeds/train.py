@@ -31,7 +31,7 @@ from .distributed import distributed, is_primary, use_own_gpu
 from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Unavailable,
                                UserError)
 from .features import as_layer, fit_head, out_of_fold, timed_features
-from .learners import FreezeBatchNorm, FusedAdam, L2Norm, set_normalization
+from .learners import CudaGraph, FreezeBatchNorm, FusedAdam, L2Norm, set_normalization
 from .loaders import PhotoLoader, fused_block, keep_decoded
 from .networks import find_network, keep_freed_memory
 from .options import TrainOptions
@@ -48,12 +48,13 @@ def speed_up(
 ) -> tuple[str, str]: # The precision of matrix products, and why
     """Let a learner compute in the precision and memory layout that suit this machine.
 
-    fastai's Adam becomes `FusedAdam`, and begins anew. On a CPU freed memory stays with the
-    process, see `keep_freed_memory`.
+    fastai's Adam becomes `FusedAdam`, and begins anew. A GPU replays its batches, see
+    `CudaGraph`; on a CPU freed memory stays with the process, see `keep_freed_memory`.
     """
     precision = mixed_precision(learn)
     if learn.opt_func is Adam: learn.opt_func, learn.opt = FusedAdam, None
     if learn.dls.device.type == 'cuda':
+        learn.add_cb(CudaGraph())
         where = torch.cuda.get_device_name()
         return precision, f'{precision} with loss scaling on {where}, channels last'
     keep_freed_memory()

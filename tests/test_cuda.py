@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed
-from fastai.vision.all import IndexSplitter, TensorBase, TensorImage, noop
+from fastai.vision.all import IndexSplitter, TensorBase, TensorImage, default_device, noop, set_seed
 from pet_breeds import checkpoint, features, train
 from pet_breeds.augment import AugmentParams
 from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name
 from pet_breeds.distributed import distributed
+from pet_breeds.learners import CudaGraph, FusedAdam
 from pet_breeds.loaders import ByteNormalize, DeviceLoader, PhotoLoader, fits_on_gpu, fused_block, keep_on_device, warp_batch
 from pet_breeds.predictions import evaluate
 from pet_breeds.records import provenance
@@ -74,7 +75,7 @@ def cuda(monkeypatch):
     facts = dict(is_available=True, is_bf16_supported=True, current_device=0, device_count=1, get_device_name='Fake H100', mem_get_info=(2**36, 2**36),
                  get_rng_state=state, get_rng_state_all=[state])
     for name, fact in facts.items(): monkeypatch.setattr(torch.cuda, name, Mock(return_value=fact))
-    for owner, name in ((torch.cuda, 'set_rng_state_all'), (torch, 'set_rng_state')): monkeypatch.setattr(owner, name, Mock())
+    for owner, name in ((torch.cuda, 'set_rng_state_all'), (torch.cuda, 'set_rng_state'), (torch, 'set_rng_state')): monkeypatch.setattr(owner, name, Mock())
 
     def pin_memory(t):
         if t.device.type != 'cpu': raise RuntimeError(f'cannot pin {t.device}')
@@ -156,11 +157,18 @@ def test_photos_stay_on_the_gpu(dls, cuda, photos):
     assert type(others) is PhotoLoader and [as_batch(*b) for b in others] == [BATCH] and len(cuda) == 2
 
 
-def test_training_in_16_bits(learn):
+def test_training_in_16_bits(learn, monkeypatch):
+    recorded: list = []
+
+    def record(net, samples, allow_unused_input):
+        recorded.append((*as_batch(*samples, samples[0])[:3], net.training, torch.get_autocast_dtype('cuda'), torch.is_autocast_cache_enabled()))
+        return net
+    monkeypatch.setattr(torch.cuda, 'make_graphed_callables', record)
     keep_on_device(learn.dls)
     precision, why = train.speed_up(learn)
     assert (precision, 'loss scaling on Fake H100' in why) == ('float16', True)
     assert types_inside(learn, lambda: learn.fit(1)) == {(HALF, GPU)}
+    assert recorded == [(*BATCH[:3], True, HALF, False)]  # once, by weights that are cast anew for each batch
     assert learn.get_preds()[0].dtype == FULL  # what comes out in any case
     full_precision(learn)
     assert types_inside(learn, lambda: learn.fit(1)) == {(FULL, GPU)}
@@ -234,3 +242,19 @@ def test_processes_on_gpus_talk_by_nccl(dls, monkeypatch):
 
 
 def test_a_record_names_the_gpu(cuda): assert provenance()['hardware'].endswith(', Fake H100')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a real GPU')
+@pytest.mark.parametrize('precision', ['float32', 'float16', 'bfloat16'])
+def test_a_replayed_batch_is_the_same(photos, precision):
+    "Losses, without dropout; each batch is followed by a step, so a graph that missed it would be seen."
+    def losses(callbacks):
+        set_seed(1, reproducible=True)
+        dls = fused_block(64, breed_name, IndexSplitter(range(16, 24))).dataloaders(photos, bs=8, num_workers=0, device=default_device())
+        learn = pet_learner(dls, 'pet_resnet10', opt_func=FusedAdam, ps=0)
+        learn.logger = noop
+        mixed_precision(learn, precision)
+        learn.fine_tune(8, cbs=callbacks)
+        return np.array(learn.recorder.losses), learn.validate()[0]
+    (usual, valid), (replayed, valid_too) = losses([]), losses([CudaGraph()])
+    np.testing.assert_allclose([*replayed, valid_too], [*usual, valid], rtol=1e-5 if precision == 'float32' else .05)

@@ -204,15 +204,16 @@ def test_what_a_gpu_is_asked(monkeypatch):
     import gpu
     from pet_breeds.bench import bench_photos
     for name in ('reset_peak_memory_stats', 'max_memory_allocated'): monkeypatch.setattr(f'torch.cuda.{name}', lambda: 2**20)
+    monkeypatch.setattr('torch.cuda.make_graphed_callables', lambda net, samples, allow_unused_input: net)
     kernels = [SimpleNamespace(self_device_time_total=microseconds) for microseconds in (2000, 4000)]  # of two batches
     monkeypatch.setattr(gpu, 'profile', lambda activities: nullcontext(SimpleNamespace(key_averages=lambda: kernels)))
     x = gpu.Extent(32, 8, 24, 8, 16, ('pet_resnet10', 'pet_resnet18'), ('float32', 'bfloat16'))
     with bench_photos('sample', x.train) as photos: found = {name: work() for name, work in [*gpu.parts('sample', photos, x)][:-1]}
     assert len(found) == 3 + 2 * 2 + 2 + 1 + 2 + 2 and found['deep']['peak_mb'] == 1 and found['deep']['seconds'] > 0
-    by_optimizer, busy = ([v for k, v in found.items() if k.endswith(how)] for how in ('by optimizer', 'busy'))
-    assert [set(sides) for sides in by_optimizer] == [{'Adam', 'FusedAdam'}] * 2 and [(b['batch_ms'] > 0, b['computing_ms']) for b in busy] == [(True, 3)] * 2
-    rates = [v for v in found.values() if isinstance(v, list)] + [v for sides in [found['load'], *by_optimizer] for v in sides.values()]
-    assert len(rates) == 2 * 2 + 2 + 1 + 3 * 2 and all(rate > 0 for side in rates for rate in side)
+    by_step, busy = ([v for k, v in found.items() if k.endswith(how)] for how in ('by step', 'busy'))
+    assert [set(sides) for sides in by_step] == [{'Adam', 'FusedAdam', 'CudaGraph'}] * 2 and [(b['batch_ms'] > 0, b['computing_ms']) for b in busy] == [(True, 3)] * 2
+    rates = [v for v in found.values() if isinstance(v, list)] + [v for sides in [found['load'], *by_step] for v in sides.values()]
+    assert len(rates) == 2 * 2 + 2 + 1 + 4 * 2 and all(rate > 0 for side in rates for rate in side)
 
 
 def test_names_of_records_tell_no_place(monkeypatch, tmp_path):
