@@ -102,8 +102,8 @@ if __name__ == '__main__':
     large, stock = len(photos) > LARGE, walk == 'stock'
     if large: s = replace(s, size=224, bs=64)
     if walk == 'lite': s = replace(s, arch='tf_efficientnet_lite0', deep_arch=RECOMMENDED['arch'])
-    n_seeds, n_folds = (5, 2) if s.data == 'sample' else (3, 1 if large else 5)
-    if stock: n_seeds = 1
+    n_seeds, n_folds = (5, 2) if s.data == 'sample' else (5, 1) if large else (3, 5)
+    if walk: n_seeds = 1 if stock else 3
     folds = folds_of(photos, n_folds)
     old = (results_folder() / f'{name}.json').exists() and read_record(name)['runs'] or []
     whole = {(r['recipe'], r['seed']) for r in old if 'fold' not in r}  # as 0.1.0 recorded

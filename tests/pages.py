@@ -134,7 +134,8 @@ def parts(notebook):
     strings = {n.value for n in ast.walk(parse(code)) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     strings |= {s for statements in use(names, everywhere=True).values() for statement in statements for s in statement.strings}
     def named(file):
-        return any(fnmatch(file.name, s) if s.endswith('.json') else s == file.stem or s[-1:] == '-' and file.stem.startswith(s) for s in strings)
+        return any(fnmatch(file.name, s) if s.endswith('.json') else s == file.stem or s[-1:] == '-' and file.stem.startswith(s)
+                   or s[:1] == '-' and s[1:2].isalpha() and file.stem.endswith(s) for s in strings)
     return code, use(names), [f for f in sorted((ROOT / 'results').glob('*.json')) if named(f)]
 
 

@@ -656,7 +656,7 @@ def test_a_digest_changes_with_what_an_output_depends_on(monkeypatch, tmp_path):
     files = {
         'page.ipynb': json.dumps(dict(nbformat=4, nbformat_minor=5, metadata={}, cells=[dict(
             cell_type='code', id='a', metadata={}, outputs=[], execution_count=None,
-            source='from pet_breeds.a import f, Pen, app, shared\nimport pet_breeds.c as c\n# said\nrows = read(f"official-{f()}"), x\n')])),
+            source='from pet_breeds.a import f, Pen, app, shared\nimport pet_breeds.c as c\n# said\nrows = read(f"official-{f()}", f"{f()}-pets"), x\n')])),
         'pet_breeds/a.py': """from .b import g, shared
 LIMIT = 3
 SPARE = [f for f in ()]
@@ -675,7 +675,7 @@ def walk(): pass
 """,
         'pet_breeds/b.py': "shared = 1\ndef g(): return read('rates-sample', glob('walk-*.json'))\n",
         'pet_breeds/c.py': 'def h(): pass\n',
-        **{f'results/{name}.json': '1' for name in ('official-x', 'rates-sample', 'walk-sample', 'race-sample')}}
+        **{f'results/{name}.json': '1' for name in ('official-x', 'rates-sample', 'walk-sample', 'rates-pets', 'race-sample')}}
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -692,7 +692,7 @@ def walk(): pass
                      'self: Pen): pass': 'self: Pen): return', 'Typer()': 'Typer(1)', 'walk(): pass': 'walk(): return'}.items():
         assert changes('pet_breeds/a.py', old, new), old
     assert changes('pet_breeds/b.py', 'shared = 1', 'shared = 2') and changes('pet_breeds/c.py', 'pass', 'return')
-    for name in ('official-x', 'rates-sample', 'walk-sample'): assert changes(f'results/{name}.json', '1', '2'), name
+    for name in ('official-x', 'rates-sample', 'walk-sample', 'rates-pets'): assert changes(f'results/{name}.json', '1', '2'), name
     for old, new in {'Says.': 'Tells.', '# said': '# told', 'other(): pass': 'other(): return', 'f in ()': 'f in (1,)', 'from .b': 'import os\nfrom .b'}.items():
         assert not changes('pet_breeds/a.py', old, new), old
     assert not changes('page.ipynb', '# said', '# told') and not changes('results/race-sample.json', '1', '2')
