@@ -135,8 +135,7 @@ def make_app(
         app.load(js=_ON_LOAD)
         photo.input(show, photo, [photo, verdict, bars, seen], show_progress_on=photo,
                     api_visibility='private')
-        photos.change(show_all, photos, verdicts, show_progress_on=photos,
-                      api_visibility='private')
+        photos.change(show_all, photos, verdicts, show_progress_on=photos, api_visibility='private')
     return app.queue(max_size=20)
 
 # %% ../nbs/lib/app.ipynb #b52a0c5d
@@ -322,8 +321,7 @@ def write_space(
     package = 'pet_breeds[app,weights] @ git+https://github.com/pet-breeds/pet_breeds'
     with new_folder(Path(out)) as tmp:
         (tmp / 'app.py').write_text(_SPACE)
-        (tmp / 'requirements.txt').write_text(
-            f'{package}@v{version("pet_breeds")}\n'
+        (tmp / 'requirements.txt').write_text(f'{package}@v{version("pet_breeds")}\n'
             + ''.join(f'{name}=={version(name)}\n' for name in ('torch', 'torchvision')))
         (tmp / 'README.md').write_text(_SPACE_CARD.format(gradio=version('gradio')))
         if model:

@@ -47,8 +47,7 @@ def sample_params(
     tilt, light = lambda: some(p_affine, -max_warp, max_warp, 0.), -math.log(1 - max_lighting)
     return AugmentParams(
         crop=(u(), u()), flip=do_flip and u() < .5,
-        warp=(tilt(), tilt()),
-        rotate=some(p_affine, -max_rotate, max_rotate, 0.),
+        warp=(tilt(), tilt()), rotate=some(p_affine, -max_rotate, max_rotate, 0.),
         zoom=some(p_affine, 1., max_zoom, 1.), zoom_at=(u(), u()),
         scale=math.sqrt(rng.uniform(min_scale, 1.)), scale_at=(u(), u()),
         brightness=some(p_lighting, .5 * (1 - max_lighting), .5 * (1 + max_lighting), .5),

@@ -26,8 +26,7 @@ from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
-from .errors import (InvalidInput, MissingPackage, Unavailable, UserError,
-                               printable)
+from .errors import InvalidInput, MissingPackage, Unavailable, UserError, printable
 from .photos import (FORMATS, JPEG_END, decode_photo, file_bytes, jpeg_markers,
                                list_files, open_image, read_photo, unlisted)
 from .records import atomic_write, report_html

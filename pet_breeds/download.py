@@ -275,7 +275,6 @@ def _fetch_and_unpack(folder, store, sources, n_photos, retry):
         except (OSError, ValueError, tarfile.TarError) as e:
             failed.append(f'- {name}: {e}')
     by_hand = ', or '.join(' and '.join(a.name for a in archives) for archives in sources.values())
-    raise NotFound('\n'.join([
-        'the Oxford-IIIT Pet photos could not be fetched:', *failed,
+    raise NotFound('\n'.join(['the Oxford-IIIT Pet photos could not be fetched:', *failed,
         'Run it again when the network is back, what has arrived is kept; '
         f'or put {by_hand} into {str(store)!r} by hand']))

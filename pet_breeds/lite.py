@@ -9,11 +9,20 @@ __all__ = ['lite_network']
 from collections.abc import Iterable
 from math import ceil
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
 # %% ../nbs/lib/lite.ipynb #11fe1006
-class _Strided(nn.Conv2d):
+class _Conv(nn.Conv2d):
+    "Filters of single maps are trained in float32 on a CPU: in 16 bits their gradients are slow."
+    def _conv_forward(self, x, weight, bias):
+        if self.groups == 1 or not (x.is_cpu and torch.is_grad_enabled()):
+            return super()._conv_forward(x, weight, bias)
+        with torch.autocast('cpu', enabled=False):
+            return super()._conv_forward(x.to(weight.dtype), weight, bias).to(x.dtype)
+
+class _Strided(_Conv):
     "Padded as TensorFlow does: by what the last stride lacks, right and below by the larger half."
     def forward(self, x):
         k, s = self.kernel_size[0], self.stride[0]
@@ -27,7 +36,7 @@ class _NormAct(_Norm):
     def forward(self, x): return F.relu6(super().forward(x))
 
 def _conv(before, width, k=1, s=1, groups=1):
-    if s == 1: return nn.Conv2d(before, width, k, padding=k // 2, groups=groups, bias=False)
+    if s == 1: return _Conv(before, width, k, padding=k // 2, groups=groups, bias=False)
     return _Strided(before, width, k, s, groups=groups, bias=False)
 
 # %% ../nbs/lib/lite.ipynb #11fe1007

@@ -271,8 +271,7 @@ def check_metadata(
 ) -> dict[str, Any]: # The same in the newest format
     "Raises `InvalidInput` unless everything that `predict` uses is there and makes sense."
     if not isinstance(metadata, dict) or (version := metadata.get('format')) is None:
-        raise InvalidInput(f'{where!r} holds no model that can be asked: '
-                           'train it again')
+        raise InvalidInput(f'{where!r} holds no model that can be asked: train it again')
     if type(version) is not int or not 1 <= version <= FORMAT:
         raise InvalidInput(f'{where!r} has format {version!r}, this version reads 1 to {FORMAT}: '
                            'update pet_breeds')

@@ -24,8 +24,7 @@ import torch
 from fastai.vision.all import (Adam, CrossEntropyLossFlat, Flatten, IndexSplitter, Learner, MixUp,
                                noop, num_distrib, set_seed)
 from .baseline import pet_learner
-from .checkpoint import (Checkpoint, random_states, remove_checkpoint,
-                                   set_random_states)
+from .checkpoint import Checkpoint, random_states, remove_checkpoint, set_random_states
 from .datasets import data_loaders, get_data, label_of, labels_of, read_exclusions
 from .distributed import distributed, is_primary, use_own_gpu
 from .errors import (AlreadyExists, InvalidInput, IOFailure, MissingPackage, Unavailable,
@@ -36,8 +35,7 @@ from .loaders import PhotoLoader, fused_block, keep_decoded
 from .networks import find_network, keep_freed_memory
 from .options import TrainOptions
 from .predict import check_breeds, write_head, write_model
-from .predictions import (Predictions, evaluate, photo_names,
-                                    write_predictions)
+from .predictions import Predictions, evaluate, photo_names, write_predictions
 from .records import (alone, check_new, check_writable, data_name, digest, new_folder,
                                 provenance, remove_leftovers)
 from .resnet101_fp16 import full_precision, mixed_precision
