@@ -44,13 +44,14 @@ def stock(photos, seed):
     return judged(learn)
 
 
-def judged(learn):
+def judged(learn, views=False):
     p = evaluate(learn)
+    if views: p.probs = learn.tta()[0].numpy()
     return dict(zip(p.photos, p.wrong, strict=True))
 
 
 def tuned(photos, seed):
-    "The recommended network, whole, after its head is solved by one fit."
+    "The recommended network, whole, after its head is solved by one fit; asked for several views."
     set_seed(seed, reproducible=True)
     block = fused_block(RECOMMENDED['size'], breed_name, RandomSplitter(.2, seed=42))
     learn = pet_learner(block.dataloaders(photos, bs=64, num_workers=0), RECOMMENDED['arch'])
@@ -59,8 +60,8 @@ def tuned(photos, seed):
     keep_photos(learn.dls)
     with (patch('pet_breeds.train.fit_head', lambda x, y, folds: fitted(x, y)),
           learn.added_cbs(NoValidation())):
-        linear_probe(learn, 6, slice(1e-5, 1e-4))
-    return judged(learn)
+        linear_probe(learn, 6, slice(1e-4, 1e-3))
+    return judged(learn, views=True)
 
 
 def solved(size, fit, keep=False, precision='auto'):

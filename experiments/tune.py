@@ -8,11 +8,13 @@ import time
 from dataclasses import replace
 from functools import lru_cache
 
+import torch
 from common import NoValidation, arguments, keep_photos, options_for, record_name
 from fastai.vision.all import IndexSplitter, RandomSplitter, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
+from pet_breeds.learners import FreezeBatchNorm
 from pet_breeds.loaders import fused_block
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
@@ -21,12 +23,29 @@ from pet_breeds.records import data_name, provenance, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 
 VIEWS = ', several views'
+
+
+def soup(learn, n=3, epochs=6):
+    "Tune from one solved head `n` times, average the weights: Wortsman et al. 2022, 2203.05482."
+    linear_probe(learn)
+    learn.unfreeze()
+    start, total = ({k: f(v) for k, v in learn.model.state_dict().items()}
+                    for f in (torch.clone, torch.zeros_like))
+    for _ in range(n):
+        learn.model.load_state_dict(start)
+        learn.opt = None
+        with learn.added_cbs(FreezeBatchNorm()): learn.fit_one_cycle(epochs, slice(1e-4, 1e-3))
+        for k, v in learn.model.state_dict().items(): total[k] += v
+    learn.model.load_state_dict({k: v / n for k, v in total.items()})
+
+
 FITS = {
     'solved head': linear_probe,
     'fine_tune': lambda learn: learn.fine_tune(6),
     'probe, then tune': lambda learn: linear_probe(learn, 6, slice(1e-5, 1e-4)),
     'probe, then tune at ten times the rates': lambda learn: linear_probe(learn, 6,
-                                                                          slice(1e-4, 1e-3))}
+                                                                          slice(1e-4, 1e-3)),
+    'the average of three so tuned': soup}
 RECIPES = [r + views for r in FITS for views in ('', VIEWS)]
 
 
