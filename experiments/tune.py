@@ -2,7 +2,7 @@
 
 Which recipe is best is told on a fifth of the walk's training photos, by networks that were
 trained on the rest; it alone is trained on all of them and judged on the validation photos.
-Seconds are those of the training.
+Seconds are those of the training, from the last epoch on that was kept if it was interrupted.
 """
 import time
 from dataclasses import replace
@@ -12,6 +12,7 @@ import torch
 from common import NoValidation, arguments, keep_photos, options_for, record_name
 from fastai.vision.all import IndexSplitter, RandomSplitter, noop, set_seed
 from pet_breeds.baseline import pet_learner
+from pet_breeds.checkpoint import Checkpoint, remove_checkpoint
 from pet_breeds.data import breed_name
 from pet_breeds.datasets import get_data
 from pet_breeds.learners import FreezeBatchNorm
@@ -19,32 +20,40 @@ from pet_breeds.loaders import fused_block
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
 from pet_breeds.predictions import evaluate
-from pet_breeds.records import data_name, provenance, run_experiment
+from pet_breeds.records import cache_folder, data_name, digest, provenance, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 
-VIEWS = ', several views'
+VIEWS, SOUP = ', several views', 3  # SOUP: trainings whose weights are averaged
 
 
-def soup(learn, n=3, epochs=6):
-    "Tune from one solved head `n` times, average the weights: Wortsman et al. 2022, 2203.05482."
+def alone(fit):
+    "A way of one training, which is kept epoch by epoch."
+    def train(learn, kept):
+        with learn.added_cbs(kept(0)): fit(learn)
+    return train
+
+
+def soup(learn, kept):
+    "Tune three times from one solved head, average the weights: Wortsman et al. 2022, 2203.05482."
     linear_probe(learn)
     learn.unfreeze()
     start, total = ({k: f(v) for k, v in learn.model.state_dict().items()}
                     for f in (torch.clone, torch.zeros_like))
-    for _ in range(n):
+    for i in range(SOUP):
         learn.model.load_state_dict(start)
         learn.opt = None
-        with learn.added_cbs(FreezeBatchNorm()): learn.fit_one_cycle(epochs, slice(1e-4, 1e-3))
+        with learn.added_cbs([FreezeBatchNorm(), kept(i)]):
+            learn.fit_one_cycle(6, slice(1e-4, 1e-3))
         for k, v in learn.model.state_dict().items(): total[k] += v
-    learn.model.load_state_dict({k: v / n for k, v in total.items()})
+    learn.model.load_state_dict({k: v / SOUP for k, v in total.items()})
 
 
 FITS = {
-    'solved head': linear_probe,
-    'fine_tune': lambda learn: learn.fine_tune(6),
-    'probe, then tune': lambda learn: linear_probe(learn, 6, slice(1e-5, 1e-4)),
-    'probe, then tune at ten times the rates': lambda learn: linear_probe(learn, 6,
-                                                                          slice(1e-4, 1e-3)),
+    'solved head': alone(linear_probe),
+    'fine_tune': alone(lambda learn: learn.fine_tune(6)),
+    'probe, then tune': alone(lambda learn: linear_probe(learn, 6, slice(1e-5, 1e-4))),
+    'probe, then tune at ten times the rates':
+        alone(lambda learn: linear_probe(learn, 6, slice(1e-4, 1e-3))),
     'the average of three so tuned': soup}
 RECIPES = [r + views for r in FITS for views in ('', VIEWS)]
 
@@ -68,7 +77,11 @@ def trained(photos, fit, seed, fold, s):
     learn.logger = noop
     speed_up(learn)
     keep_photos(dls)
-    with learn.added_cbs(NoValidation()): FITS[fit](learn)
+    key = digest([f'{s}, {fit}, {seed}, {fold}', *(p.name for p in train)])
+    files = [cache_folder() / f'tune-{key}-{i}.checkpoint' for i in range(SOUP)]
+    files[0].parent.mkdir(parents=True, exist_ok=True)
+    with learn.added_cbs(NoValidation()): FITS[fit](learn, lambda i: Checkpoint(files[i], {}))
+    for file in files: remove_checkpoint(file)
     return learn, time.perf_counter() - started
 
 

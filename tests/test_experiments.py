@@ -133,6 +133,31 @@ def test_tuning_is_chosen_on_training_photos(small, few, monkeypatch):
 
 
 @pytest.mark.slow
+def test_an_interrupted_soup_goes_on(monkeypatch, few, tmp_path, capsys):
+    from pet_breeds.options import WalkOptions
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    import tune
+    photos, s = tuple(sorted((few / 'images').iterdir())), WalkOptions(str(few), 'pet_resnet10', 'pet_resnet18', 32, 8)
+
+    def soup():
+        tune.trained.cache_clear()
+        return tune.measure(photos, 'the average of three so tuned', 1, 0, s)['wrong']
+    whole, kept, keep = soup(), [], tune.Checkpoint.after_epoch
+
+    def cut_off(self):
+        keep(self)
+        kept.append(self.epoch)
+        if len(kept) == 9: raise KeyboardInterrupt
+    with monkeypatch.context() as m:
+        m.setattr(tune.Checkpoint, 'after_epoch', cut_off)
+        with pytest.raises(KeyboardInterrupt): soup()
+    assert capsys.readouterr().out.count('going on') == 0 and soup() == whole
+    assert re.findall('going on after epoch (.)', capsys.readouterr().out) == ['5', '2'] # the first is whole, the second is not
+    assert not [*(tmp_path / 'pet_breeds').glob('tune-*')]
+
+
+@pytest.mark.slow
 def test_stages_judge_each_photo_by_networks_that_never_saw_it(monkeypatch, few, tmp_path):
     from pet_breeds.options import WalkOptions
     monkeypatch.syspath_prepend(FOLDER)
