@@ -5,10 +5,10 @@ trained on the rest; it alone is trained on all of them and judged on the valida
 Seconds are those of the training, from the last epoch on that was kept if it was interrupted.
 """
 import time
+from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 
-import torch
 from common import NoValidation, arguments, keep_photos, options_for, record_name
 from fastai.vision.all import IndexSplitter, RandomSplitter, noop, set_seed
 from pet_breeds.baseline import pet_learner
@@ -22,6 +22,7 @@ from pet_breeds.photos import find_photos
 from pet_breeds.predictions import evaluate
 from pet_breeds.records import cache_folder, data_name, digest, provenance, run_experiment
 from pet_breeds.train import linear_probe, speed_up
+from torch.optim.swa_utils import AveragedModel
 
 VIEWS, SOUP = ', several views', 3  # SOUP: trainings whose weights are averaged
 
@@ -37,15 +38,14 @@ def soup(learn, kept):
     "Tune three times from one solved head, average the weights: Wortsman et al. 2022, 2203.05482."
     linear_probe(learn)
     learn.unfreeze()
-    start, total = ({k: f(v) for k, v in learn.model.state_dict().items()}
-                    for f in (torch.clone, torch.zeros_like))
+    start, mean = deepcopy(learn.model.state_dict()), AveragedModel(learn.model)
     for i in range(SOUP):
         learn.model.load_state_dict(start)
         learn.opt = None
         with learn.added_cbs([FreezeBatchNorm(), kept(i)]):
             learn.fit_one_cycle(6, slice(1e-4, 1e-3))
-        for k, v in learn.model.state_dict().items(): total[k] += v
-    learn.model.load_state_dict({k: v / SOUP for k, v in total.items()})
+        mean.update_parameters(learn.model)
+    learn.model.load_state_dict(mean.module.state_dict())
 
 
 FITS = {
