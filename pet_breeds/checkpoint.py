@@ -145,6 +145,23 @@ def restore(
     smooth.count, smooth.val = header['smooth'][0], torch.tensor(header['smooth'][1])
     set_random_states(learn, header['random'])
 
+# %% ../nbs/lib/checkpoint.ipynb #c8dc6519
+def _going_on(file, identity, machine):
+    "What was kept of the same training; `None` if nothing was."
+    if not file.exists(): return None
+    header, tensors = read_checkpoint(file)
+    begun = header['identity']
+    if other := [k for k, v in identity.items() if begun.get(k) != v]:
+        what, way = f'another {other[0]}', f'give {begun.get(other[0])!r}'
+        if other[0] == 'photos': what, way = 'other photos', 'bring those back'
+        raise InvalidInput(f'{str(file)!r} was begun with {what}: '
+                           f'delete it to begin anew, or {way}')
+    print(f"going on after epoch {header['epoch']} of phase {header['fit'] + 1}", flush=True)
+    for k, v in machine.items():
+        if (old := header['machine'].get(k)) == v: continue
+        print(f'note: begun with {k} {old}, goes on with {v}: the last digits may differ')
+    return header, tensors
+
 # %% ../nbs/lib/checkpoint.ipynb #c8dc6520
 class Checkpoint(Callback):
     "Keep a training after each epoch; go on from what was kept. For one call such as `fine_tune`."
@@ -156,24 +173,7 @@ class Checkpoint(Callback):
     ):
         "Raises `InvalidInput` if the file is damaged or of another training."
         self.file, self.identity, self.machine = file, identity, machine or {}
-        self.fits, self.kept = -1, None
-        if not file.exists(): return
-        self.kept = read_checkpoint(file)
-        self._check(self.kept[0]['identity'])
-        header = self.kept[0]
-        print(f"going on after epoch {header['epoch']} of phase {header['fit'] + 1}", flush=True)
-        for k, v in self.machine.items():
-            if (old := header['machine'].get(k)) == v: continue
-            print(f'note: begun with {k} {old}, goes on with {v}: the last digits may differ')
-
-    def _check(self, begun):
-        "Refuse to go on with another training."
-        other = [k for k, v in self.identity.items() if begun.get(k) != v]
-        if not other: return
-        what, way = f'another {other[0]}', f'give {begun.get(other[0])!r}'
-        if other[0] == 'photos': what, way = 'other photos', 'bring those back'
-        raise InvalidInput(f'{str(self.file)!r} was begun with {what}: '
-                           f'delete it to begin anew, or {way}')
+        self.fits, self.kept = -1, _going_on(file, identity, self.machine)
 
     def __call__(self, event_name):
         try:
