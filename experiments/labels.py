@@ -8,6 +8,7 @@ from pet_breeds.records import data_name, provenance, write_record
 # What somebody who is no judge of breeds saw in the first 50 suspects of ../shared/pets-full:
 # photos of another breed, and photos that may well be; the others may be what their label says.
 SEEN = dict(
+    first=50,
     wrong="""basset_hound_180 Bengal_156 yorkshire_terrier_121 samoyed_131 boxer_189
         saint_bernard_148 Egyptian_Mau_85 american_bulldog_100 Persian_221 scottish_terrier_180
         Bengal_166 american_pit_bull_terrier_182 staffordshire_bull_terrier_33""".split(),

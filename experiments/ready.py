@@ -64,14 +64,15 @@ def pet_probability(x):
     return p[:, PETS].sum(1) / p.sum(1)
 
 
-def strangers_sure(photos, x, threshold):
+def strangers_sure(photos, x, threshold, temperature):
     "Breeds are held out: for each choice, the part of their photos that gets a sure answer."
     y, sure = np.array(labels_of(photos)), []
     train = np.array(split_photos(photos, list(y))[0])
     for seed in range(1, DRAWS + 1):
         held = np.random.default_rng(seed).choice(np.unique(y), HELD_OUT, replace=False)
         known = train[~np.isin(y[train], held)]
-        theirs = fit_head(x[known], y[known]).predict_proba(x[np.isin(y, held)])
+        head = fit_head(x[known], y[known])
+        theirs = apply_temperature(head.predict_proba(x[np.isin(y, held)]), temperature)
         sure.append(float((theirs.max(1) >= threshold).mean()))
     return dict(strangers_sure=float(np.mean(sure)), strangers_least=min(sure),
                 strangers_most=max(sure))
@@ -99,7 +100,8 @@ def main(data, others):
     found.metadata |= dict(data=DATA.format(len(photos))) | promise(found)
     found.metadata |= (gate(photos, x, find_photos(others)[0]) if others
                        else {k: old[k] for k in ('pet_threshold', 'gate')})
-    found.metadata['gate'] |= strangers_sure(photos, x, found.metadata['confidence_threshold'])
+    how_sure = (found.metadata[k] for k in ('confidence_threshold', 'temperature'))
+    found.metadata['gate'] |= strangers_sure(photos, x, *how_sure)
     atomic_write(READY / 'README.md', model_card(found.metadata) + LICENCE)
     atomic_write(READY / 'model.json', json.dumps(found.metadata, indent=1, allow_nan=False) + '\n')
 

@@ -11,10 +11,10 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from common import NoValidation, arguments, keep_photos, on_gpu, options_for, record_name
-from fastai.vision.all import RandomSplitter, default_device, noop, set_seed
+from fastai.vision.all import IndexSplitter, default_device, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name, data_block
-from pet_breeds.datasets import get_data, stock_workers
+from pet_breeds.datasets import get_data, labels_of, split_photos, stock_workers
 from pet_breeds.features import fit_head, frozen_features
 from pet_breeds.loaders import fused_block
 from pet_breeds.networks import keep_freed_memory
@@ -31,12 +31,15 @@ from threadpoolctl import threadpool_limits
 SEEDS = range(1, 11)
 
 
+def parts(photos): return split_photos(photos, labels_of(photos))
+
+
 def stock(photos, seed):
     "fastai's own way, three epochs."
     s = options_for(arguments(__doc__))
     keep_freed_memory(False)
     set_seed(seed, reproducible=True)
-    block = data_block(s.size, breed_name, RandomSplitter(.2, seed=42))
+    block = data_block(s.size, breed_name, IndexSplitter(parts(photos)[1]))
     dls = block.dataloaders(photos, bs=s.bs, num_workers=stock_workers())
     learn = pet_learner(dls, s.arch)
     learn.logger = noop
@@ -53,7 +56,7 @@ def judged(learn, views=False):
 def tuned(photos, seed):
     "The recommended network, whole, after its head is solved by one fit; asked for several views."
     set_seed(seed, reproducible=True)
-    block = fused_block(RECOMMENDED['size'], breed_name, RandomSplitter(.2, seed=42))
+    block = fused_block(RECOMMENDED['size'], breed_name, IndexSplitter(parts(photos)[1]))
     learn = pet_learner(block.dataloaders(photos, bs=64, num_workers=0), RECOMMENDED['arch'])
     learn.logger = noop
     speed_up(learn)
@@ -70,7 +73,7 @@ def solved(size, fit, keep=False, precision='auto'):
         with patch('pet_breeds.features.keep_freed_memory', lambda: keep_freed_memory(keep)):
             x = frozen_features(photos, RECOMMENDED['arch'], size, precision=precision)
         labels = np.array([breed_name(p) for p in photos])
-        train, valid = map(list, RandomSplitter(.2, seed=42)(photos))
+        train, valid = parts(photos)
         found = fit(x, labels, train, valid, seed)
         wrong = found != labels[valid]
         return dict(zip([photos[i].name for i in valid], wrong, strict=True))

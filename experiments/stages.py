@@ -9,11 +9,11 @@ from collections import Counter
 from dataclasses import replace
 
 from common import NoValidation, keep_photos, options_for, parser, record_name
-from fastai.vision.all import IndexSplitter, RandomSplitter, set_seed
+from fastai.vision.all import IndexSplitter, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.checkpoint import Checkpoint, remove_checkpoint
 from pet_breeds.data import breed_name, data_block
-from pet_breeds.datasets import get_data, stock_workers
+from pet_breeds.datasets import get_data, labels_of, split_photos, stock_workers
 from pet_breeds.loaders import fused_block
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
@@ -45,8 +45,8 @@ def folds_of(photos, n_folds):
 
     One fold is the validation part of the walk.
     """
-    if n_folds == 1: return [list(RandomSplitter(.2, seed=42)(photos)[1])]
-    labels = [breed_name(p) for p in photos]
+    labels = labels_of(photos)
+    if n_folds == 1: return [split_photos(photos, labels)[1]]
     splits = StratifiedKFold(n_folds, shuffle=True, random_state=42).split(photos, labels)
     return [valid.tolist() for _, valid in splits]
 

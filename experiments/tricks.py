@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from common import NoValidation, arguments, options_for, record_name
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, DataBlock, IndexSplitter, MixUp,
-                               RandomSplitter, TensorImage, Transform, TransformBlock, noop,
-                               set_seed)
+                               TensorImage, Transform, TransformBlock, noop, set_seed)
 from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name
-from pet_breeds.datasets import get_data
+from pet_breeds.datasets import get_data, labels_of, split_photos
 from pet_breeds.features import frozen_features, out_of_fold
 from pet_breeds.loaders import FusedAugment, FusedPhotoBlock, fused_block, keep_decoded
 from pet_breeds.options import RECOMMENDED
@@ -89,7 +88,7 @@ JUDGED = 'several views', 'higher resolution', 'weight average'  # of the plain 
 
 def split(photos, seed):
     "Photos of each breed from the training part, and the validation part."
-    train, valid = RandomSplitter(.2, seed=42)(photos)
+    train, valid = split_photos(photos, labels_of(photos))
     by_breed = {}
     for i in np.random.default_rng(seed).permutation(train):
         by_breed.setdefault(breed_name(photos[i]), []).append(photos[i])

@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 from common import NoValidation, arguments, keep_photos, options_for, record_name
-from fastai.vision.all import IndexSplitter, RandomSplitter, noop, set_seed
+from fastai.vision.all import IndexSplitter, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.checkpoint import Checkpoint, remove_checkpoint
 from pet_breeds.data import breed_name
-from pet_breeds.datasets import get_data
+from pet_breeds.datasets import get_data, labels_of, split_photos
 from pet_breeds.learners import FreezeBatchNorm
 from pet_breeds.loaders import fused_block
 from pet_breeds.options import RECOMMENDED
@@ -60,9 +60,10 @@ RECIPES = [r + views for r in FITS for views in ('', VIEWS)]
 
 def split(photos, fold):
     "Photos to train on and to judge: in fold 0 parts of the training photos, else the walk's own."
-    train, valid = ([photos[i] for i in part] for part in RandomSplitter(.2, seed=42)(photos))
+    parts = split_photos(photos, labels_of(photos))
+    train, valid = ([photos[i] for i in part] for part in parts)
     if fold: return train, valid
-    return ([train[i] for i in part] for part in RandomSplitter(.2, seed=42)(train))
+    return ([train[i] for i in part] for part in split_photos(train, labels_of(train)))
 
 
 @lru_cache(maxsize=1)

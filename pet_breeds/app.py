@@ -172,7 +172,7 @@ MAX_UPLOAD = 20 * 2**20 # Bytes of a photo that is uploaded
 MAX_REQUEST = 10 * MAX_UPLOAD # Bytes of photos that are uploaded together
 MAX_SECONDS = 60 # In which it must have arrived
 _ROUTES = re.compile('(GET|HEAD) /|GET /(theme.css|favicon.ico|(assets|static)/.+)|'
-                     'GET /gradio_api/(upload_progress|queue/data|file=.+)|'
+                     'GET /gradio_api/(upload_progress|queue/data|file=[^\0]+)|'
                      'POST /gradio_api/(upload|queue/join)')
 _FILE = '/gradio_api/file='
 
@@ -210,7 +210,7 @@ def _is_here(asked, host):
         name = urlsplit(f'//{asked}').hostname or ''
         if name in ('localhost', host.lower()) or ip_address(name).is_loopback: return True
     except ValueError: # no address
-        return host in _ANY and name == socket.gethostname().lower()
+        return host in _ANY and asked.partition(':')[0].lower() == socket.gethostname().lower()
     return host in _ANY
 
 _ANY = '0.0.0.0', '::' # Addresses that stand for all of this computer's
@@ -322,7 +322,7 @@ def write_space(
     with new_folder(Path(out)) as tmp:
         (tmp / 'app.py').write_text(_SPACE)
         (tmp / 'requirements.txt').write_text(f'{package}@v{version("pet_breeds")}\n'
-            + ''.join(f'{name}=={version(name)}\n' for name in ('torch', 'torchvision')))
+            + ''.join(f'{m}=={version(m).partition("+")[0]}\n' for m in ('torch', 'torchvision')))
         (tmp / 'README.md').write_text(_SPACE_CARD.format(gradio=version('gradio')))
         if model:
             (tmp / 'model').mkdir()

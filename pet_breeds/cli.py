@@ -31,16 +31,17 @@ class _Commands(TyperGroup):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
         warnings.filterwarnings('ignore', category=FutureWarning) # of torch, to its own users
-        args = sys.argv[1:] if args is None else args
-        args = [re.sub(r'(?s)(?<==)~.*', lambda m: expanduser(m[0]), a, count=1)
-                if a.startswith('--') else a for a in args]
-        return super().main(args, *others, **kwargs)
+        given = sys.argv if args is None else [*args] # Typer expands `*` on Windows in its own only
+        given[:] = [re.sub(r'(?s)(?<==)~.*', lambda m: expanduser(m[0]), a, count=1)
+                    if a.startswith('--') else a for a in given]
+        return super().main(None if args is None else given, *others, **kwargs)
 
     def invoke(self, ctx):
         with _stopped_by_signals():
             try:
                 return super().invoke(ctx)
             except KeyboardInterrupt: _fail('stopped', 130)
+            except BrokenPipeError: raise # Typer ends quietly
             except (UserError, OSError) as e: _fail(str(e), 1)
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from fastai.vision.all import (DataLoaders, IndexSplitter, RandomSplitter, TrainTestSplitter,
-                               default_device, defaults, parent_label)
+                               default_device, defaults, no_random, parent_label)
 from .data import breed_name, data_block
 from .download import get_pets
 from .errors import InvalidInput, NotFound, printable
@@ -139,7 +139,9 @@ def split_photos(
     if not 0 < valid_fraction < 1:
         raise InvalidInput(f'valid_fraction must lie between 0 and 1, got {valid_fraction}')
     match split:
-        case 'random': train, valid = RandomSplitter(valid_fraction, seed=seed)(photos)
+        case 'random':
+            with no_random(): # fastai's splitter also sets the seed of all else that is random
+                train, valid = RandomSplitter(valid_fraction, seed=seed)(photos)
         case 'stratified': train, valid = _stratified(labels, valid_fraction, seed)
         case 'official': train, valid = _official(photos)
         case _:
@@ -236,7 +238,7 @@ def read_labels(
         raise NotFound(f'no list {str(file)!r}: labels are name, folder, or in a CSV file')
     lines = _text(file).splitlines()
     mark = next((c for c in ';\t' if c in ''.join(lines[:1])), ',')
-    rows = [r for r in csv.reader(lines, delimiter=mark) if len(r) > 1]
+    rows = [r for line in lines for r in csv.reader([line], delimiter=mark) if len(r) > 1]
     breeds = {_plain(photo.strip().replace('\\', '/')).removeprefix('./'): breed.strip()
               for photo, breed, *_ in rows}
     if any(breeds.values()): return partial(_listed, breeds, file.name)

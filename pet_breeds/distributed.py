@@ -43,6 +43,8 @@ class _Share(Callback):
     "This process's part of every batch, and gradients averaged over all processes."
     order = 11 # the model is wrapped after it has been moved to its device
     def before_fit(self):
+        self.run = not hasattr(self.learn, 'gather_preds') # predictions are no training
+        if not self.run: return
         self.learn.dls.train.share = dist.get_rank(), dist.get_world_size()
         self.learn.model = DistributedDataParallel(self.learn.model, broadcast_buffers=False)
 

@@ -250,8 +250,7 @@ def get_pets(
     """
     folder = Path(folder or cache_folder() / 'pets').resolve()
     if is_complete(folder): return folder
-    other = sorted({p.name for p in folder.glob('*')} - {'images', 'annotations'})
-    if other and not (folder / _MARK).exists():
+    if other := sorted({p.name for p in folder.glob('[!.]*')} - {'images', 'annotations'}):
         raise InvalidInput(f'{str(folder)!r} also holds {other[0]!r}, which would be lost: '
                            'name a folder for these photos alone')
     store = folder.with_name(f'{folder.name}-archives')

@@ -128,6 +128,7 @@ class OnnxModel(Model):
         if (size := Path(file).stat().st_size) > MAX_FILE:
             raise InvalidInput(f'{str(file)!r} has {size:,} bytes, and an ONNX file at most '
                                f'{MAX_FILE:,}: check the name')
+        _limit_memory()
         try:
             self.net = _session(Path(file).read_bytes())
         except Exception as e: # ONNX Runtime has its own for each kind of damage
@@ -164,7 +165,6 @@ def _one_line(error): return ' '.join(str(error).split())[:200]
 def _session(data):
     "A session of ONNX Runtime that finds no other files, and has `MAX_MEMORY` at most."
     import onnxruntime
-    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4 # what it would print is raised, too
     options.add_session_config_entry('session.use_env_allocators', '1')

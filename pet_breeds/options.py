@@ -48,16 +48,17 @@ def _fit_to_data(options, *names):
     _set(options, **{n: fits[n] for n in names if getattr(options, n) is None})
 
 def _check_values(options):
-    "Refuse empty names, words for numbers, numbers below their `min`, and unknown choices."
+    "Refuse empty names, words for numbers, numbers out of their range, and unknown choices."
     for f in fields(options):
-        value, least = getattr(options, f.name), f.metadata.get('min')
+        value, least, most = getattr(options, f.name), f.metadata.get('min'), f.metadata.get('max')
         if value == '': raise InvalidInput(f'{f.name} is empty: give a value, or leave it out')
         if get_origin(f.type) is Literal and value not in get_args(f.type):
             raise InvalidInput(f'{f.name} must be {" or ".join(get_args(f.type))}, got {value!r}')
         if value is None or least is None: continue
-        if isinstance(value, str) or not inf > value >= least:
+        if isinstance(value, str) or not inf > value >= least or value > (most or inf):
             kind = 'number' if 'float' in str(f.type) else 'whole number'
-            raise InvalidInput(f'{f.name} must be a {kind} of at least {least}, got {value!r}')
+            bounds = f'at least {least}' + (f' and at most {most}' if most else '')
+            raise InvalidInput(f'{f.name} must be a {kind} of {bounds}, got {value!r}')
 
 # %% ../nbs/lib/options.ipynb #1a700001
 def check_data(
@@ -108,7 +109,7 @@ class WalkOptions:
     deep_arch: str = _filled_in()  # Network of the last page; by default what fits the data
     size: int = _filled_in(min=1)  # Side of the images, pixels; by default what fits the data
     bs: int = _filled_in(min=2)  # Photos in a batch; by default what fits the data
-    seed: int = field(default=42, metadata=dict(min=0))  # Seed of training; the split keeps its own
+    seed: int = field(default=42, metadata=dict(min=0, max=2**32 - 1))  # Seed of the training
     epochs: int|None = field(default=None, metadata=dict(min=1))  # Length of every training phase
     # Where the breed stands: in the name, the folder, or a CSV file; by default recognised
     label: str = _filled_in(metavar='name|folder|FILE')
@@ -157,9 +158,9 @@ class TrainOptions:
     # Learning rate, base_lr of fine_tune; 0.002 by default, not with probe
     lr: float = _filled_in(min=0)
     # Seed of training; the split keeps its own, 42
-    seed: int = field(default=42, metadata=dict(min=0))
+    seed: int = field(default=42, metadata=dict(min=0, max=2**32 - 1))
     # Side of the images, pixels; by default the weights' own, for the sample 96
-    size: int|None = field(default=None, metadata=dict(min=1))
+    size: int|None = field(default=None, metadata=dict(min=1, max=2048))
     # How a photo becomes a square: cut out of its middle, or distorted
     resize: Literal['crop', 'squish'] = 'crop'
     bs: int = _filled_in(min=2)  # Photos in a batch; by default what fits the data

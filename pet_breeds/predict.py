@@ -75,10 +75,9 @@ def _describe(predictions, folder, **how):
     alike, confused = _look_alikes(predictions)
     with (folder / 'model.safetensors').open('rb') as f: sha = hashlib.file_digest(f, 'sha256')
     predictions.metadata |= how | dict(
-        format=FORMAT, breeds=list(predictions.breeds),
+        format=FORMAT, breeds=list(predictions.breeds), confused=confused, look_alikes=alike,
         transforms=SQUARES[predictions.metadata.get('resize', 'crop')] + TRANSFORMS,
-        temperature=temperature, confidence_threshold=threshold, look_alikes=alike,
-        confused=confused, weights_sha256=sha.hexdigest())
+        temperature=temperature, confidence_threshold=threshold, weights_sha256=sha.hexdigest())
     atomic_write(folder / 'README.md', model_card(predictions.metadata))
 
 def _look_alikes(predictions, least=2, most=3):
@@ -94,8 +93,7 @@ def _look_alikes(predictions, least=2, most=3):
     for breed, row in zip(p.breeds, mixed, strict=True):
         often = [int(i) for i in np.argsort(-row, kind='stable')[:most] if row[i] >= least]
         if often: found[breed] = [p.breeds[i] for i in often]
-    pairs = [(p.breeds[i], p.breeds[j], int(mixed[i, j]))
-             for i, j in np.argwhere(np.triu(mixed))]
+    pairs = [(p.breeds[i], p.breeds[j], int(mixed[i, j])) for i, j in np.argwhere(np.triu(mixed))]
     return found, sorted(pairs, key=lambda pair: -pair[2])[:5]
 
 # %% ../nbs/lib/predict.ipynb #19f98c75
@@ -192,9 +190,8 @@ def _front_matter(m, data):
     if 'error' in m:
         measured = [EvalResult(task_type=task, dataset_type='imagefolder', dataset_name=data,
                                metric_type='accuracy', metric_value=round(1 - m['error'], 4))]
-    card = ModelCardData(library_name='pet_breeds', pipeline_tag=task,
-                         tags=[task, 'fine-grained', 'fastai'],
-                         model_name=m['arch'], eval_results=measured or None)
+    card = ModelCardData(library_name='pet_breeds', pipeline_tag=task, model_name=m['arch'],
+                         tags=[task, 'fine-grained', 'fastai'], eval_results=measured or None)
     return card.to_yaml()
 
 # %% ../nbs/lib/predict.ipynb #99d9a4f7
@@ -337,9 +334,8 @@ def _network(metadata):
     frozen = metadata['head'] == 'frozen'
     body = as_map(build_network(arch, size)) if frozen else build_body(arch, size)
     if metadata['head'] != 'fastai':
-        return nn.Sequential(body, nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), _layer(nn.functional.normalize),
-            nn.Linear(body.width, breeds)))
+        return nn.Sequential(body, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            _layer(nn.functional.normalize), nn.Linear(body.width, breeds)))
     def pool(x): return torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1)
     maps = arch in CUTS # else a map of one pixel, which is not pooled
     width = 2 * body.width if maps else body.width

@@ -128,8 +128,8 @@ def verdict(
 def _side(points): return 'fewer' if points < 0 else 'more'
 
 def _bound(points):
-    "With a second digit where one would read 0.0."
-    return f'{abs(points):.2f}' if 0 < abs(points) < .05 else f'{abs(points):.1f}'
+    "With more digits where one would read 0.0."
+    return f'{abs(points):.1g}' if 0 < abs(points) < .05 else f'{abs(points):.1f}'
 
 def count_verdict(
     before: dict, # `stage`, `wrong` and `total` of an earlier stage

@@ -118,9 +118,8 @@ def train_frozen(
     breeds = list(map(str, head.classes_))
     truth = np.array([breeds.index(breed) for breed in y[rows[1]]])
     metadata = provenance(seed) | how | dict(
-        arch=arch, size=size, resize=resize, split=split, data=data_name(data),
-        seconds=round(seconds, 1),
-        photos=len(items), breeds=breeds, C=head[-1].C, photos_sha256=_digests(dls),
+        arch=arch, size=size, resize=resize, split=split, data=data_name(data), breeds=breeds,
+        seconds=round(seconds, 1), photos=len(items), C=head[-1].C, photos_sha256=_digests(dls),
         schedule='frozen features, logistic regression' + ', judged out of fold' * all_photos)
     names, digests = photo_names(train, valid)
     found = Predictions(names, breeds, truth, probs, metadata | digests)
@@ -161,8 +160,10 @@ def _logged(log, options, out) -> Iterator[list]:
     elif log == 'tensorboard': yield [_tensorboard(out.with_name(f'{out.name}-tensorboard'))]
     else:
         import wandb
-        with wandb.init(project='pet_breeds', name=out.name, config=_stated(options)):
-            yield [_wandb()]
+        try:
+            run = wandb.init(project='pet_breeds', name=out.name, config=_stated(options))
+        except wandb.Error as e: raise Unavailable(f'Weights & Biases: {e}') from e
+        with run: yield [_wandb()]
 
 def _wandb():
     "fastai's callback looks at a batch, which would change the random states."
@@ -244,11 +245,11 @@ def _write(learn, predictions, out, checkpoint):
 @contextmanager
 def _place(out) -> Iterator[Path]: # The checkpoint
     "Check where a training will be written, and keep other trainings away."
-    check_new(out)
     checkpoint = out.with_name(f'.{out.name}.checkpoint')
-    if not is_primary():
+    if not is_primary(): # the first process checks for all
         yield checkpoint
         return
+    check_new(out)
     check_writable(checkpoint)
     with alone(out.with_name(f'.{out.name}.lock'),
                f'another training writes {str(out)!r} at this moment: '
@@ -345,9 +346,8 @@ def _write_frozen(options, out):
     "The folder of a training that trains no network."
     if not is_primary(): return
     o = options
-    head, predictions = train_frozen(
-        o.data, o.arch, o.size or find_network(o.arch).size, seed=o.seed, all_photos=o.all,
-        **_photos(o))
+    head, predictions = train_frozen(o.data, o.arch, o.size or find_network(o.arch).size,
+                                     seed=o.seed, all_photos=o.all, **_photos(o))
     found = predictions.metadata | dict(mean_class_accuracy=predictions.mean_class_accuracy())
     predictions.metadata = _stated(o) | found
     with new_folder(out) as tmp:

@@ -244,8 +244,9 @@ def _chosen(notebooks, first, out):
         raise InvalidInput(f'no page from {first!r} on: give 00 to {notebooks[-1].stem[:2]}')
     if out in {p.resolve().parent for p in chosen}:
         raise InvalidInput(f'{str(out)!r} holds the pages themselves: walk to another folder')
-    if (out / 'index.html').exists() and not (out / 'results.json').exists():
-        raise InvalidInput(f'{str(out)!r} holds an index.html of others: walk to another folder')
+    ours = (table := out / 'results.json').is_file() and b'"rows"' in table.read_bytes()
+    if other := [n for n in ('index.html', 'results.json') if (out / n).exists() and not ours]:
+        raise InvalidInput(f'{str(out)!r} holds an {other[0]} of others: walk to another folder')
     return chosen
 
 # %% ../nbs/lib/walk.ipynb #570c0005

@@ -131,3 +131,11 @@ def test_plain_nbdev_test(run, root):
     one_thread = {**os.environ, 'OMP_NUM_THREADS': '1'}  # its workers run side by side
     done = run(Path(sys.executable).parent / 'nbdev_test', cwd=root, env=one_thread)
     assert (done.returncode, done.stdout.strip()) == (0, 'Success.'), done.stderr
+
+
+def test_a_reader_that_stops_reading_is_no_failure(tmp_path):
+    "As `| head` does; a message would stand among what it shows."
+    for n, breed in enumerate(('pug', 'beagle') * 3): (tmp_path / f'{breed}_{n}.jpg').write_bytes(b'no photo')
+    with subprocess.Popen([*COMMAND, 'doctor', tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
+        asked.stdout.close()
+        assert asked.stderr.read() == ''
