@@ -245,11 +245,11 @@ def _write(learn, predictions, out, checkpoint):
 @contextmanager
 def _place(out) -> Iterator[Path]: # The checkpoint
     "Check where a training will be written, and keep other trainings away."
+    if is_primary(): check_new(out) # which others could see come and go, below
     checkpoint = out.with_name(f'.{out.name}.checkpoint')
-    if not is_primary(): # the first process checks for all
+    if not is_primary():
         yield checkpoint
         return
-    check_new(out)
     check_writable(checkpoint)
     with alone(out.with_name(f'.{out.name}.lock'),
                f'another training writes {str(out)!r} at this moment: '
