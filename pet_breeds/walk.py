@@ -246,7 +246,7 @@ def _chosen(notebooks, first, out):
         raise InvalidInput(f'{str(out)!r} holds the pages themselves: walk to another folder')
     ours = (table := out / 'results.json').is_file() and b'"rows"' in table.read_bytes()
     if other := [n for n in ('index.html', 'results.json') if (out / n).exists() and not ours]:
-        raise InvalidInput(f'{str(out)!r} holds an {other[0]} of others: walk to another folder')
+        raise InvalidInput(f'{str(out)!r} holds the {other[0]} of others: walk to another folder')
     return chosen
 
 # %% ../nbs/lib/walk.ipynb #570c0005
