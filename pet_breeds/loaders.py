@@ -57,13 +57,9 @@ class FusedAugment(RandTransform):
         return TensorImage(torch.from_numpy(square).permute(2, 0, 1))
 
 # %% ../nbs/lib/loaders.ipynb #10ade201
-class PhotoLoader(TfmdDL):
-    "fastai's loader with threads; random parameters follow from the epoch and the photo."
+class _SeededLoader(TfmdDL):
+    "fastai's loader; random parameters follow from the epoch and the photo."
     epoch_seed = 0
-    share = 0, 1 # this process's number and the number of processes that share each batch
-    @property
-    def ahead(self) -> int: # batches to load while a GPU computes; a CPU needs its cores
-        return 2 * _is_cuda(self.device)
 
     def before_iter(self):
         super().before_iter()
@@ -81,6 +77,14 @@ class PhotoLoader(TfmdDL):
     ) -> random.Random: # Source of its random parameters in this epoch
         "The same whichever process or device makes the image."
         return random.Random(f'{self.epoch_seed} {s}')
+
+# %% ../nbs/lib/loaders.ipynb #10ade2b1
+class PhotoLoader(_SeededLoader):
+    "A loader with threads, whose random parameters follow from the epoch and the photo."
+    share = 0, 1 # this process's number and the number of processes that share each batch
+    @property
+    def ahead(self) -> int: # batches to load while a GPU computes; a CPU needs its cores
+        return 2 * _is_cuda(self.device)
 
     def create_batches(self, samps) -> Iterator[tuple]:
         cv2.setNumThreads(1) # photos side by side need no threads inside

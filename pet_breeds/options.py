@@ -159,8 +159,7 @@ class TrainOptions:
     lr: float = _filled_in(min=0)
     # Seed of training; the split keeps its own, 42
     seed: int = field(default=42, metadata=dict(min=0, max=2**32 - 1))
-    # Side of the images, pixels; by default the weights' own, for the sample 96
-    size: int|None = field(default=None, metadata=dict(min=1, max=2048))
+    size: int = _filled_in(min=1, max=2048)  # Side of the images, pixels; by default what fits
     # How a photo becomes a square: cut out of its middle, or distorted
     resize: Literal['crop', 'squish'] = 'crop'
     bs: int = _filled_in(min=2)  # Photos in a batch; by default what fits the data
@@ -169,8 +168,7 @@ class TrainOptions:
     # Where the breed stands: in the name, the folder, or a CSV file; by default recognised;
     # in Python also a function of the path
     label: str = _filled_in(metavar='name|folder|FILE')
-    # List of photos to leave out, as `doctor` writes it
-    exclude: str|None = field(default=None, metadata=dict(metavar='FILE'))
+    exclude: str = _filled_in(metavar='FILE')  # List of photos to leave out, as `doctor` writes it
     # Solve for the head on frozen features, then train the epochs at low rates; with none, frozen
     probe: bool = False
     # Train as fastai does by itself: its own pipeline, all in float32
