@@ -119,7 +119,7 @@ ENTRIES = {  # Day and what was new, the oldest first
     '2026-11-26: one fit of the head': solved(RECOMMENDED['size'], once),
     '2026-11-26: smaller images': solved(256, once),
     '2026-11-26: freed memory is kept': solved(256, once, keep=True)}
-ON_GPU = {  # Those of a GPU, not recorded yet
+ON_GPU = {  # Those of a GPU
     '2026-11-27: stock fastai, a smaller network': stock,
     '2026-11-27: one fit of the head, smaller images': solved(256, once),
     '2026-11-27: 16 bits, and the head is solved on the GPU': solved(256, once_by_torch,
