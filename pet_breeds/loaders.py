@@ -302,6 +302,7 @@ class DeviceLoader(PhotoLoader):
         if own: loader.kept, loader.sizes, loader.labels = self.kept, self.sizes, self.labels
         return loader
 
+# %% ../nbs/lib/loaders.ipynb #b1882c01
 def fits_on_gpu(
     dls: DataLoaders, # Made with `fused_block`
 ) -> bool: # Whether they load for a GPU of which the photos would fill less than half

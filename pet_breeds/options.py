@@ -42,10 +42,9 @@ def _recommend(options):
     if not lite_file(RECOMMENDED['arch']): return
     _set(o, frozen=True, arch=RECOMMENDED['arch'], size=o.size or RECOMMENDED['size'])
 
-def _fit_to_data(options, *names):
+def _fill_in(options, **values):
     "Fill in what nobody gave."
-    fits = _SAMPLE if options.data == 'sample' else _PHOTOS
-    _set(options, **{n: fits[n] for n in names if getattr(options, n) is None})
+    _set(options, **{k: v for k, v in values.items() if getattr(options, k) is None})
 
 def _check_values(options):
     "Refuse empty names, words for numbers, numbers out of their range, and unknown choices."
@@ -117,7 +116,7 @@ class WalkOptions:
     def __post_init__(self):
         _check_values(self)
         _look_at(self)
-        _fit_to_data(self, 'arch', 'deep_arch', 'size', 'bs')
+        _fill_in(self, **(_SAMPLE if self.data == 'sample' else _PHOTOS))
 
     def n_epochs(self,
         planned:int, # Epochs that the page plans for a phase
@@ -159,7 +158,8 @@ class TrainOptions:
     lr: float = _filled_in(min=0)
     # Seed of training; the split keeps its own, 42
     seed: int = field(default=42, metadata=dict(min=0, max=2**32 - 1))
-    size: int = _filled_in(min=1, max=2048)  # Side of the images, pixels; by default what fits
+    # Side of the images, pixels; by default the weights' own, for the sample 96
+    size: int|None = field(default=None, metadata=dict(min=1, max=2048))
     # How a photo becomes a square: cut out of its middle, or distorted
     resize: Literal['crop', 'squish'] = 'crop'
     bs: int = _filled_in(min=2)  # Photos in a batch; by default what fits the data
@@ -168,7 +168,8 @@ class TrainOptions:
     # Where the breed stands: in the name, the folder, or a CSV file; by default recognised;
     # in Python also a function of the path
     label: str = _filled_in(metavar='name|folder|FILE')
-    exclude: str = _filled_in(metavar='FILE')  # List of photos to leave out, as `doctor` writes it
+    # List of photos to leave out, as `doctor` writes it
+    exclude: str|None = field(default=None, metadata=dict(metavar='FILE'))
     # Solve for the head on frozen features, then train the epochs at low rates; with none, frozen
     probe: bool = False
     # Train as fastai does by itself: its own pipeline, all in float32
@@ -185,13 +186,12 @@ class TrainOptions:
         _check_values(self)
         _look_at(self)
         _recommend(self)
-        _fit_to_data(self, 'arch', 'bs', *(['size'] if self.data == 'sample' else []))
+        fits = _SAMPLE if self.data == 'sample' else _PHOTOS | dict(size=None)
+        _fill_in(self, arch=fits['arch'], bs=fits['bs'], size=fits['size'])
         if self.probe and not self.epochs: _set(self, probe=False, frozen=True) # they are one
-        if self.epochs is None: _set(self, epochs=0 if self.frozen else 3)
+        _fill_in(self, epochs=0 if self.frozen else 3)
         _check_together(self)
-        if self.probe or self.frozen: return
-        if self.lr is None: _set(self, lr=2e-3)
-        if self.freeze_epochs is None: _set(self, freeze_epochs=1)
+        if not (self.probe or self.frozen): _fill_in(self, lr=2e-3, freeze_epochs=1)
 
 # %% ../nbs/lib/options.ipynb #74ff8084
 def _check_together(options):
