@@ -254,6 +254,7 @@ def _listening(host, port):
         try:
             return socket.create_server((host, p), family=family)
         except OSError as e: error = e
+        if isinstance(error, socket.gaierror): break # there is no such host
     raise IOFailure(f'cannot listen on {host!r}, port {port or "any"} ({error}): '
                     'give another --host or --port') from error
 
@@ -288,19 +289,19 @@ def make_page(
     "`make_app` as it is served."
     fonts = ['system-ui', 'sans-serif']
     return gr.mount_gradio_app(
-        FastAPI(openapi_url=None), make_app(model), '/', max_file_size=MAX_UPLOAD,
+        FastAPI(openapi_url=None), make_app(model), '/', max_file_size=MAX_UPLOAD, css=LARGE,
         show_error=False, run_history=False, enable_monitoring=False, mcp_server=False, pwa=False,
-        ssr_mode=False, footer_links=[], css=LARGE,
-        theme=gr.themes.Default(font=fonts, font_mono=fonts))
+        ssr_mode=False, footer_links=[], theme=gr.themes.Default(font=fonts, font_mono=fonts))
 
 # %% ../nbs/lib/app.ipynb #5bace002
 _SPACE = '''from pathlib import Path
-from pet_breeds.app import make_app, upload_folder
+from pet_breeds.app import LARGE, MAX_UPLOAD, make_app, upload_folder
 from pet_breeds.predict import READY, load_model
 
 model = Path(__file__).parent / 'model'
 with upload_folder():
-    make_app(load_model(model if model.exists() else READY)).launch(server_name='0.0.0.0')
+    make_app(load_model(model if model.exists() else READY)).launch(
+        server_name='0.0.0.0', css=LARGE, max_file_size=MAX_UPLOAD)
 '''
 _SPACE_CARD = '''---
 title: Which breed is this?

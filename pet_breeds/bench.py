@@ -153,9 +153,8 @@ def _growth(data, n, size):
     "An epoch of n photos in a new process: `photos`, `rate` (photos/s), `memory` (peak, MB)."
     print('growth', n, flush=True)
     code = f'from pet_breeds.bench import _grow; _grow({data!r}, {n}, {size})'
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
-                          text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    said = subprocess.check_output([sys.executable, '-W', 'ignore', '-c', code], text=True)
+    return json.loads(said.splitlines()[-1])
 
 def _grow(data, n, size):
     with bench_photos(data, n) as photos:

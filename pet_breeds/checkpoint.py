@@ -86,7 +86,7 @@ def write_checkpoint(
     numbers = [{k: v for k, v in state.items() if not torch.is_tensor(v)} for state in opt['state']]
     header = dict(metadata, random=random_states(learn), opt=numbers,
                   hypers=[dict(h) for h in opt['hypers']], smooth=[smooth.count, float(smooth.val)],
-                  scaler=learn.scaler.state_dict() if hasattr(learn, 'scaler') else None)
+                  scaler=learn.scaler.state_dict() if getattr(learn, 'scaler', None) else None)
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     text = json.dumps(header)
     kept = {'pet_breeds': text, 'sha256': _digest(text, tensors)}
@@ -139,7 +139,7 @@ def restore(
         else: states[int(i)][key] = value.to(learn.dls.device)
     get_model(learn.model).load_state_dict(weights) # without the wrapper of several processes
     learn.opt.load_state_dict(dict(state=states, hypers=header['hypers']))
-    if header['scaler'] and hasattr(learn, 'scaler'): # loss scaling in float16, on a GPU
+    if header['scaler'] and getattr(learn, 'scaler', None): # loss scaling in float16, on a GPU
         learn.scaler.load_state_dict(header['scaler'])
     smooth = learn.recorder.smooth_loss
     smooth.count, smooth.val = header['smooth'][0], torch.tensor(header['smooth'][1])

@@ -145,11 +145,10 @@ def split_photos(
         case 'stratified': train, valid = _stratified(labels, valid_fraction, seed)
         case 'official': train, valid = _official(photos)
         case _:
-            raise InvalidInput(f'unknown split {split!r}: '
-                               'give `random`, `stratified` or `official`')
+            raise InvalidInput(f'unknown split {split!r}: give `random`, `stratified` or `official`')
     if not len(valid):
-        raise InvalidInput(f'no photo left to validate on: {len(photos)} photos are too few '
-                           f'for a valid_fraction of {valid_fraction}')
+        raise InvalidInput(f'no photo left to validate on: split {split!r} takes none of {len(photos)} '
+                           f'(valid_fraction {valid_fraction}): give more photos')
     if unseen := sorted({labels[i] for i in valid} - {labels[i] for i in train}):
         raise InvalidInput(f'only in the validation part: {", ".join(unseen)}. '
                            'Add photos of it, or split `stratified`')

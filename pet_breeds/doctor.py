@@ -430,9 +430,9 @@ def examine(
     kwargs = dict(processes=processes, min_side=min_side, hashing=hashing)
     with closing(check_files(root, names, **kwargs)) as coming:
         from pet_breeds.datasets import label_of # slow; the processes are at work meanwhile
-        checks = list(coming)
+        tell, checks = label_of(label, folder), list(coming) # a missing list is told at once
     readable = [c.name for c in checks if c.digest]
-    given, found, notes = check_names(root, readable, label_of(label, folder))
+    given, found, notes = check_names(root, readable, tell)
     found += [Finding(c.name, *problem) for c in checks for problem in c.problems]
     found += (copies := find_duplicates(checks, given, near))
     from pet_breeds.datasets import refusals
@@ -550,5 +550,5 @@ def write_exclusions(
     lines = ['# Files to leave out, one a line; lines with # are comments']
     for name, why in sorted(reasons.items()):
         lines += [f'# {"; ".join(why)}', './' + name if name.startswith('#') else name]
-    atomic_write(file, ('\n'.join(lines) + '\n').encode(errors='surrogateescape'))
+    atomic_write(file, '\n'.join(lines) + '\n')
     return len(reasons)

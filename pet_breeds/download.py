@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'MAX_UNPACKED', 'MAX_ENTRIES', 'RETRY', 'Archive', 'check_archive', 'download', 'fetch_archive',
-           'photo_names', 'is_complete', 'unpack', 'get_pets']
+           'expected_photos', 'is_complete', 'unpack', 'get_pets']
 
 # %% ../nbs/lib/download.ipynb #d0a10004
 import gzip, hashlib, json, shutil, tarfile, zlib
@@ -153,7 +153,7 @@ _UNLISTED = {f'{breed}_{i}.jpg' for breed, numbers in { # Photos in none of the 
     'english_cocker_spaniel': (162, 163, 164, 179), 'newfoundland': (152, 153, 154, 155),
     'staffordshire_bull_terrier': (2, 22)}.items() for i in numbers}
 
-def photo_names(
+def expected_photos(
     folder: Path, # Has `annotations/list.txt`
 ) -> set[str]: # File names, such as `pug_1.jpg`
     "The photos that the set should have. Raises `FileNotFoundError` if there is no list."
@@ -230,7 +230,7 @@ def unpack(
         shutil.rmtree(tmp, ignore_errors=True)
 
 def _check_photos(folder, n_photos):
-    names = photo_names(folder)
+    names = expected_photos(folder)
     missing = sorted(names - {p.name for p in (folder / 'images').iterdir()})
     if missing or len(names) != n_photos:
         raise InvalidInput(f'{n_photos} photos expected, {len(names)} listed, '

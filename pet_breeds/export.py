@@ -21,7 +21,7 @@ from .records import atomic_path, parse_json
 
 # %% ../nbs/lib/export.ipynb #5b7f05a4
 PREPROCESSING = ('RGB bytes, (n, size, size, 3): {}, resized to size with antialiasing; '
-                 'normalisation and temperature are in the graph')
+                 'normalisation is in the graph; apply the temperature that is stated')
 
 def export_onnx(
     folder: str|Path|Model, # A model folder, see `load_model`, or what it gives
@@ -144,7 +144,7 @@ class OnnxModel(Model):
 
     def probabilities(self,
         images: np.ndarray, # Squares as `warp_photo` makes them, uint8, (n, size, size, 3)
-    ) -> np.ndarray: # A row for each image, float32, (n, breeds); the temperature is applied
+    ) -> np.ndarray: # A row for each image, float32, (n, breeds); see `temperature`
         "The network's probabilities. Raises `InvalidInput` if it takes too long or too much."
         from onnxruntime import RunOptions
         timer = Timer(MAX_SECONDS, setattr, (options := RunOptions(), 'terminate', True))

@@ -69,7 +69,7 @@ def _groups(model):
 
 def body_for(
     dls: DataLoaders, # Its normalisation is changed in place for a pretrained network
-    name: str|Callable, # See `get_arch`; also torchvision's function of that name
+    name: str, # See `get_arch`
     pretrained: bool, # Whether the body gets its published weights
     kwargs: dict, # The caller's keyword arguments for `vision_learner`; they win
 ) -> tuple[Callable, dict]: # For `vision_learner`: the architecture, and keyword arguments
@@ -77,7 +77,6 @@ def body_for(
 
     Raises `InvalidInput` for an unknown name, else as `load_network`.
     """
-    if callable(name): name = name.__name__
     arch = get_arch(name)
     if pretrained: set_normalization(dls, name)
     if arch in model_meta: return arch, kwargs
@@ -199,6 +198,8 @@ class CudaGraph(Callback):
         if not self.replays: return
         self.replays, self.model.forward = False, self.own
         if not self.own: del self.model.forward
+
+    before_fit = after_fit # the fit before may have been broken off
 
 # %% ../nbs/lib/learners.ipynb #416e3016
 class L2Norm(torch.nn.Module):

@@ -133,6 +133,7 @@ def decode_photo(
         raise
     except UnidentifiedImageError as e:
         raise InvalidInput(_instead(data)) from e
+    except MemoryError as e: raise InvalidInput('too large for the memory, make it smaller') from e
     except Exception as e: # Pillow has many for files that are damaged
         detail = ' '.join(str(e).split()) or type(e).__name__
         raise InvalidInput(f'damaged ({detail}), get it anew') from e

@@ -1,4 +1,4 @@
-"The scripts behind the records, each once in small: few photos, small images, one epoch a phase, one seed."
+"The scripts behind the records, each but `ready`, `resize` and `times` once in small: few photos, small images, one epoch a phase, one seed."
 import ast
 import json
 import os
@@ -202,12 +202,12 @@ def test_the_other_scripts(small, few, torch_home, monkeypatch):
     "What they call is tested elsewhere; walks and the bench are left out here."
     monkeypatch.setenv('TORCH_HOME', str(torch_home))
     for script in ('walk', 'difficulty', 'bench', 'confidence', 'features', 'labels', 'sure', 'start_up', 'first_answer',
-                   'memory'):
+                   'memory', 'finder'):
         small(script, *([] if script == 'difficulty' else ['--data', few]))
     found, few = small('walk', '--data', few), few.name
     assert set(found) == {f'walk-{few}', f'bench-{few}', 'difficulty-1', 'difficulty-2', 'difficulty-3', f'confidence-{few}',
                           f'features-{few}', f'labels-{few}', f'sure-{few}', f'start-up-{few}', f'first-answer-{few}',
-                          f'memory-{few}'}
+                          f'memory-{few}', f'finder-{few}'}
     assert [found[f'difficulty-{i}']['rows'][0]['seed'] for i in (1, 2, 3)] == [1, 2, 3]
     assert [r['total'] for r in found[f'confidence-{few}']['rows']] == [BREEDS * PHOTOS] * 3
     features = found[f'features-{few}']
@@ -216,6 +216,7 @@ def test_the_other_scripts(small, few, torch_home, monkeypatch):
     assert {n for (_, p), n in judged.items() if p == 'random split'} == {BREEDS * PHOTOS // 5}
     assert {arch for arch, _ in judged} == set(features['sizes']) and (len(judged), 'official' in {p for _, p in judged}) == (20, True)
     assert found[f'sure-{few}']['promise']['total'] == BREEDS * PHOTOS // 5 and len(found[f'start-up-{few}']['ratios']) == 6
+    assert set(found[f'finder-{few}']['suggestions']) == {'minimum', 'steep', 'valley', 'slide'}
     rows = found[f'memory-{few}']['rows']
     assert [len(r['rates']) for r in rows] == [3, 3, 3, 2] and all(r['low'] == r['ratio'] == r['high'] > 0 for r in rows)
     (own,) = found[f'first-answer-{few}']['runs']  # of 50 photos, less the one that is asked about
