@@ -238,7 +238,7 @@ def confidence_threshold(
     truth: np.ndarray, # Index of each photo's breed, int, (n,)
     error: float=.05, # Share of the answered photos that may be wrong
 ) -> float: # Between two confidences; 2 if no threshold will do
-    """The lowest threshold at which no more of the measured answers were wrong.
+    """The lowest threshold above which at most this share of the measured answers was wrong.
 
     Errors as in `reliability`.
     """

@@ -135,7 +135,7 @@ def split_photos(
     valid_fraction: float=.2, # Part of the photos for validation; `official` has its own
     seed: int=42, # Seed of the split; it stays when the seed of training changes
 ) -> tuple[list[int], list[int]]: # Indices of the photos for training and for validation
-    "Choose validation photos. Raises `InvalidInput` if a breed has none left to train on."
+    "Choose validation photos. Raises `InvalidInput`, with the reason, where no such split can be."
     if not 0 < valid_fraction < 1:
         raise InvalidInput(f'valid_fraction must lie between 0 and 1, got {valid_fraction}')
     match split:

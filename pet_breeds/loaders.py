@@ -305,7 +305,7 @@ class DeviceLoader(PhotoLoader):
 # %% ../nbs/lib/loaders.ipynb #b1882c01
 def fits_on_gpu(
     dls: DataLoaders, # Made with `fused_block`
-) -> bool: # Whether they load for a GPU of which the photos would fill less than half
+) -> bool: # Whether they load for a GPU, and the photos would fill less than half of what is free
     "Whether `keep_on_device` can be called."
     if dls.device.type != 'cuda': return False
     photos, side = sum(len(dl.dataset) for dl in dls.loaders), presize(_augment_of(dls).size)

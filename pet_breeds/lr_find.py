@@ -45,10 +45,10 @@ def _curve(recorder, num_it, start_lr):
 # %% ../nbs/02_lr_find.ipynb #d0d6bfec
 def find_lr(
     learn: Learner, # Its state is restored on exit
-    num_it: int=100, # Batches to try, at least 20
+    num_it: int=100, # Batches to try, at least 20, else `InvalidInput`
     start_lr: float=1e-7, # First learning rate
     end_lr: float=10., # Last learning rate
-) -> LRCurve: # Rates and losses
+) -> LRCurve: # Rates and losses; `Unavailable` if too few are finite
     "The learning-rate finder (Smith 2015); stops when the loss has grown fourfold."
     with preserve_state(learn), learn.no_logging():
         epochs, finder = _planned(learn, num_it), _Finder(start_lr, end_lr, num_it)

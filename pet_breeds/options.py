@@ -148,7 +148,7 @@ def settings(
 class TrainOptions:
     "What is trained on what. Raises `InvalidInput` for parts that do not go together."
     data: str = 'sample'  # `sample`, `pets` (the full set), or a folder of photos
-    # Network of torchvision or timm; without `arch` and `epochs`, photos get the recommended recipe
+    # Network of torchvision or timm; by default resnet34, or a head on frozen EfficientNet-Lite2
     arch: str = _filled_in()
     # Epochs of the whole network, as in fine_tune(epochs); 3 by default, with probe 0
     epochs: int = _filled_in(min=0)
@@ -158,7 +158,7 @@ class TrainOptions:
     lr: float = _filled_in(min=0)
     # Seed of training; the split keeps its own, 42
     seed: int = field(default=42, metadata=dict(min=0, max=2**32 - 1))
-    # Side of the images, pixels; by default the weights' own, for the sample 96
+    # Side of the images, pixels; by default the weights' own, 320 for that head, 96 for the sample
     size: int|None = field(default=None, metadata=dict(min=1, max=2048))
     # How a photo becomes a square: cut out of its middle, or distorted
     resize: Literal['crop', 'squish'] = 'crop'

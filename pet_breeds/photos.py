@@ -143,7 +143,7 @@ def photo_pixels(
     photo: str|Path|bytes|Image.Image|np.ndarray, # A file, its content, or an image
     least: int=0, # Pixels that the shorter side of a file keeps, see `read_photo`
 ) -> np.ndarray: # As `read_photo`
-    "The image of a photo, whatever it is given as. Raises `InvalidInput` for another array."
+    "The image of a photo, whatever it is given as. Errors as `read_photo`, also for other arrays."
     if isinstance(photo, (str, Path)): return read_photo(photo, least)
     if isinstance(photo, bytes): return decode_photo(photo, least)
     if isinstance(photo, Image.Image): return _upright(_by_pillow(photo), photo)

@@ -148,7 +148,7 @@ def photos_needed(
 ) -> int: # Number of photos for two runs to differ at p < .05
     """Sample size of McNemar's test (Connor 1987).
 
-    Raises `ValueError` if the difference is larger than the disagreement.
+    Raises `ValueError` unless the difference is above 0 and at most the disagreement.
     """
     d = points / 100
     if not 0 < d <= disagreement:
