@@ -7,7 +7,7 @@ __all__ = ['random_states', 'set_random_states', 'preserve_state', 'write_checkp
            'restore', 'Checkpoint']
 
 # %% ../nbs/lib/checkpoint.ipynb #3159d1ca
-import hashlib, json
+import hashlib, json, time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -153,7 +153,7 @@ def _going_on(file, identity, machine):
     begun = header['identity']
     if other := [k for k, v in identity.items() if begun.get(k) != v]:
         what, way = f'another {other[0]}', f'give {begun.get(other[0])!r}'
-        if other[0] == 'photos': what, way = 'other photos', 'bring those back'
+        if other[0] == 'photos': what, way = 'other photos or breeds', 'bring those back'
         raise InvalidInput(f'{str(file)!r} was begun with {what}: '
                            f'delete it to begin anew, or {way}')
     print(f"going on after epoch {header['epoch']} of phase {header['fit'] + 1}", flush=True)
@@ -174,6 +174,7 @@ class Checkpoint(Callback):
         "Raises `InvalidInput` if the file is damaged or of another training."
         self.file, self.identity, self.machine = file, identity, machine or {}
         self.fits, self.kept = -1, _going_on(file, identity, self.machine)
+        self.begun = time.perf_counter() - (self.kept[0].get('seconds', 0) if self.kept else 0)
 
     def __call__(self, event_name):
         try:
@@ -193,12 +194,13 @@ class Checkpoint(Callback):
         if not self.kept: return
         if (self.fits, self.epoch) == (self.kept[0]['fit'], self.kept[0]['epoch']):
             restore(self.learn, *self.kept)
-            self.kept = None
+            self.kept, self.learn.train_iter = None, (self.epoch + 1) * len(self.dls.train)
         raise CancelEpochException
 
     def after_epoch(self):
         if self.skipped or rank_distrib(): return # only the primary process writes
-        done = dict(identity=self.identity, machine=self.machine, fit=self.fits, epoch=self.epoch)
+        done = dict(identity=self.identity, machine=self.machine, fit=self.fits, epoch=self.epoch,
+                    seconds=time.perf_counter() - self.begun)
         write_checkpoint(self.learn, self.file, done)
 
     def after_loss(self):

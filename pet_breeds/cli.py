@@ -169,6 +169,7 @@ def train(
     "Train a network, or one for each seed, and write weights, predictions and a description."
     options = _made(TrainOptions, dict(data=data, **chosen))
     if log: _needs('log', log)
+    if seeds == 1 < procs: raise typer.BadParameter('--procs goes with --seeds')
     if seeds == 1: check_new(out)
     from pet_breeds.networks import find_network
     find_network(options.arch) # before fastai is imported
@@ -202,7 +203,7 @@ def predict(
         min=0, max=1, help='Call answers sure from this probability on')] = None,
 ) -> None:
     "Name the breed on photos."
-    if as_csv and as_json: raise typer.BadParameter('--csv or --json, not both')
+    if as_csv and (as_json or top): raise typer.BadParameter('--csv takes no --json and no --top')
     model = photos.pop(0) if _is_model(photos[0]) else None
     if not photos: raise typer.BadParameter(f'{model!r} is a model: name photos after it')
     _check_photos(photos)
@@ -234,7 +235,7 @@ def _check_photos(names):
 # %% ../nbs/lib/cli.ipynb #df37a67c
 def _answers(model, names, top):
     "What the model says of each photo; `-` is the one on standard input. `None`: others say it."
-    from pet_breeds.photos import MAX_BYTES
+    from pet_breeds.photos import MAX_BYTES, photo_files
     from pet_breeds.predict import BATCH, predict
     if _processes() > 1:
         from pet_breeds.distributed import is_primary, share_answers
@@ -242,8 +243,9 @@ def _answers(model, names, top):
         if is_primary(): return shared
         deque(shared, 0) # others print nothing
         return None
-    photos = [sys.stdin.buffer.read(MAX_BYTES) if name == '-' else name for name in names]
-    piped = {f'photo {i}' for i, name in enumerate(names) if name == '-'} # as `predict` calls it
+    files = [f for n in names for f in ([n] if n == '-' else photo_files([n]))] # all, to begin with
+    photos = [sys.stdin.buffer.read(MAX_BYTES) if f == '-' else f for f in files]
+    piped = {f'photo {i}' for i, f in enumerate(files) if f == '-'} # as `predict` calls it
     return (a | dict(file='-') if a['file'] in piped else a
             for a in predict(model, photos, top=top))
 
@@ -254,7 +256,7 @@ def _processes():
 # %% ../nbs/lib/cli.ipynb #df37a67d
 def _is_model(name):
     "Whether it names a model, and not a photo or a folder of photos."
-    if name.startswith('hub:') or name.endswith('.onnx'): return True
+    if name.startswith('hub:') or name.lower().endswith('.onnx'): return True
     return any((Path(name) / n).exists() for n in ('model.json', 'model.safetensors'))
 
 def _are_few(names):
@@ -327,6 +329,7 @@ def export(
         help='For int8: folder of photos like those it will see')] = None,
 ) -> None:
     "Write a model as one file for other programs."
+    if out.suffix != '.onnx': raise typer.BadParameter(f'{str(out)!r} must end in .onnx')
     _must_be_writable(out)
     _needs('onnx', 'onnx', 'onnxruntime', 'onnxscript')
     from pet_breeds.export import export_onnx

@@ -69,9 +69,9 @@ def distributed(
     if not isinstance(train, PhotoLoader):
         raise InvalidInput('several processes cannot share the stock loaders: '
                            'use fused ones, without `stock`')
-    if train.bs % processes:
+    if train.bs % processes or train.bs < 2 * processes:
         raise InvalidInput(f'a batch of {train.bs} cannot be shared by {processes} processes: '
-                           'make bs a multiple of them')
+                           'make bs a multiple of them, two photos each or more')
     dist.init_process_group('nccl' if learn.dls.device.type == 'cuda' else 'gloo')
     try:
         with learn.added_cbs(_Share()): yield

@@ -232,7 +232,7 @@ def _survey(folder):
     root, files, skipped = photo_folder(folder), [], {}
     if root != Path(folder): skipped |= dict.fromkeys(_beside(root), _BESIDE)
     def closed(error): skipped[Path(error.filename)] = f'{_CLOSED} ({error.strerror})'
-    starts, seen = [root], set()
+    starts, seen, breeds = [root], set(), root / 'labels.csv'
     for start in starts: # grows by the links to folders that are found
         for where, folders, names in os.walk(start, onerror=closed):
             real = os.path.realpath(where)
@@ -244,20 +244,17 @@ def _survey(folder):
             skipped |= {Path(where, n): _HIDDEN for n in folders + names if _is_hidden(n, folders)}
             folders[:] = sorted(f for f in folders if not f.startswith('.'))
             starts += [Path(where, f) for f in folders if os.path.islink(Path(where, f))]
-            files += [Path(where, n) for n in names if not n.startswith('.')]
+            files += [f for n in names if n[0] != '.' and (f := Path(where, n)) != breeds]
     return root, *_once(sorted(files, key=_place), skipped)
 
 def _beside(images):
     "Photos, and folders that hold some, beside `images/`; the Oxford-IIIT Pet set has masks there."
     top, folders, names = next(os.walk(images.parent), ('', [], []))
     others = [f for f in folders if f not in (images.name, 'annotations') and f[0] != '.']
-    holding = [f for f in others if any(map(_is_named, _below(Path(top, f))))]
+    holding = [f for f in others if any(map(_is_named, Path(top, f).rglob('*')))]
     return [Path(top, n) for n in sorted(filter(_is_named, names)) + sorted(holding)]
 
 # %% ../nbs/lib/photos.ipynb #4722f203
-def _below(folder):
-    for _, _, names in os.walk(folder): yield from names
-
 def _once(files, skipped):
     "Each file once: those that are no links, then links to others."
     targets = {f: os.path.realpath(f) for f in files if f.is_symlink()}

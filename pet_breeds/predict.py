@@ -251,8 +251,7 @@ def check_breeds(
             raise InvalidInput(f'{where}: the breeds {other!a} and {b!a} look the same: rename one')
 
 # %% ../nbs/lib/predict.ipynb #0e15715f
-_FITS = dict(
-    arch=_text, head=lambda v: v in ('frozen', 'probe', 'fastai'), weights_sha256=_text,
+_FITS = dict(arch=_text, head=lambda v: v in ('frozen', 'probe', 'fastai'), weights_sha256=_text,
     breeds=lambda v: _list(v, 2, 10_000, _text), size=lambda v: type(v) is int and 1 <= v <= 2048,
     tta=lambda v: v in (None, False, True), resize=lambda v: v in ('crop', 'squish'),
     mean=lambda v: _list(v, 3, 3, lambda x: _number(x, -10, 10)),

@@ -144,13 +144,13 @@ def _check_breeds(breeds):
                            'is: rename its photos')
 
 def _digests(dls):
-    "Fingerprints of the names and bytes of the photos for training, and of those for validation."
-    parts = [list(dl.dataset.items) for dl in dls.loaders]
-    root = os.path.commonpath([p.parent for part in parts for p in part])
-    def each(photo):
+    "Fingerprints of names, bytes and breeds of the photos for training, and for validation."
+    parts = [[*zip(dl.dataset.items, dl.dataset.tls[1], strict=True)] for dl in dls.loaders]
+    root = os.path.commonpath([p.parent for part in parts for p, _ in part])
+    def each(photo, breed):
         with photo.open('rb') as f: sha = hashlib.file_digest(f, 'sha256')
-        return f'{photo.relative_to(root).as_posix()} {sha.hexdigest()}'
-    with ThreadPool() as pool: return [digest(pool.map(each, part)) for part in parts]
+        return f'{photo.relative_to(root).as_posix()} {sha.hexdigest()} {dls.vocab[int(breed)]}'
+    with ThreadPool() as pool: return [digest(pool.starmap(each, part)) for part in parts]
 
 # %% ../nbs/lib/train.ipynb #t7a00041
 @contextmanager
@@ -225,7 +225,7 @@ def _check_log(log, options):
     if log is None: return
     if log not in ('tensorboard', 'wandb'):
         raise InvalidInput(f'unknown log {log!r}: give `tensorboard` or `wandb`')
-    if options.frozen: raise InvalidInput('frozen trains no network: leave out log')
+    if options.frozen: raise InvalidInput('frozen trains no network: leave out log, or give arch')
     if not find_spec(log):
         raise MissingPackage(f'{log} is not installed: pip install "pet_breeds[log]"')
 
@@ -266,7 +266,8 @@ def _train(options, checkpoint, callbacks):
     learn, size, precision = _learner(o)
     identity = _identity(learn, o)
     kept = Checkpoint(checkpoint, identity, _machine(learn, precision))
-    seconds = _fit(learn, o, [kept, *callbacks])
+    _fit(learn, o, [kept, *callbacks])
+    seconds = round(time.perf_counter() - kept.begun, 1)
     photos = sum(len(dl.dataset) for dl in learn.dls.loaders)
     full_precision(learn) # as it will be asked
     if o.stock: learn.dls = _as_asked(learn.dls, o, size)
@@ -293,16 +294,13 @@ def _learner(options):
     else: learn.logger = noop
     return learn, size, precision
 
-def _fit(learn, options, callbacks):
-    "Train; gives the seconds."
-    o, started = options, time.perf_counter()
+def _fit(learn, o, callbacks):
     if o.mixup: callbacks = [*callbacks, _MixUp(o.mixup)]
     if o.label_smoothing: learn.loss_func = CrossEntropyLossFlat(label_smoothing=o.label_smoothing)
     if type(learn.dls.train) is PhotoLoader: keep_decoded(learn.dls) # others are stock's, a GPU's
     with distributed(learn), learn.added_cbs(callbacks):
         if o.probe: linear_probe(learn, o.epochs)
         else: learn.fine_tune(o.epochs, o.lr, o.freeze_epochs)
-    return round(time.perf_counter() - started, 1)
 
 class _MixUp(MixUp):
     stack_y = False # a phase that a resumed training skips ends before fastai's has begun
@@ -314,10 +312,9 @@ def _photos(options):
     return dict(split=o.split, label=o.label, resize=o.resize,
                 exclude=read_exclusions(_expanded(o.exclude)) if o.exclude else ())
 
-def _stated(options):
+def _stated(o):
     "The options as `model.json` tells them: names, no places on this machine."
-    o = options
-    label = getattr(o.label, '__name__', str(o.label)) # of a function
+    label = o.label if isinstance(o.label, str) else getattr(o.label, '__name__', 'function')
     return asdict(o) | dict(data=data_name(o.data), label=Path(label).name,
                             exclude=o.exclude and Path(o.exclude).name)
 
@@ -386,10 +383,11 @@ def _check_fits(folder, options, photos):
     except (OSError, ValueError) as e:
         raise AlreadyExists(f'{str(folder)!r} is there already, and is no training that can be '
                             f'read: name a new folder ({e})') from e
-    asked = {k: v for k, v in _stated(options).items() if k != 'data' and v is not None}
-    asked['photos_sha256'] = photos
-    if other := [k for k, v in asked.items() if kept.get(k, v) != v]:
-        what = 'on other photos' if other[0] == 'photos_sha256' else f'with another {other[0]}'
+    size = options.size or find_network(options.arch).size
+    asked = _stated(options) | dict(size=size, photos_sha256=photos)
+    if other := next((k for k, v in asked.items()
+                      if k not in ('data', 'exclude') and kept.get(k, v) != v), None):
+        what = f'with another {other}' if other in vars(options) else 'on other photos or breeds'
         raise AlreadyExists(f'{str(folder)!r} was trained {what}: name a new folder')
 
 # %% ../nbs/lib/train.ipynb #7a412002

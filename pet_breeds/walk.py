@@ -222,8 +222,7 @@ def _execute_all(notebooks, out, environ):
 def _alone_in(out):
     "Make the folder, and keep other walks away."
     check_writable(out / '.lock')
-    return alone(out / '.lock', f'another walk writes to {str(out)!r}: wait until it has ended, '
-                                'or walk to another folder')
+    return alone(out / '.lock', f'another walk writes to {str(out)!r}: wait, or name another')
 
 # %% ../nbs/lib/walk.ipynb #615409e7
 def _with_folder(options):
@@ -262,7 +261,8 @@ def _begin(results, options, first, again):
 def _plan(options):
     "What all rows of a table share."
     plan = {k: v for k, v in asdict(options).items() if k not in ('deep_arch', 'bs')}
-    folder = '' if options.data in ('sample', 'pets') else f' ({digest([options.data])})'
+    data, is_own = options.data, options.data not in ('sample', 'pets')
+    folder = f' ({digest([data, *list_files(data)[1]])})' if is_own else ''
     return plan | dict(data=data_name(options.data) + folder, label=Path(options.label).name)
 
 def _kept(results, plan, again):
