@@ -379,7 +379,7 @@ def space(
 # %% ../nbs/lib/cli.ipynb #c1i00002
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help='Folders that `train` or `walk` wrote, two or more')],
+    runs: Annotated[list[Path], typer.Argument(help='Folders of `train` or `walk`, two or more')],
     as_json: _Json = False,
     html: Annotated[Path|None, typer.Option(help='Write the tables to this web page')] = None,
 ) -> None:

@@ -145,9 +145,9 @@ def split_photos(
         case 'stratified': train, valid = _stratified(labels, valid_fraction, seed)
         case 'official': train, valid = _official(photos)
         case _:
-            raise InvalidInput(f'unknown split {split!r}: give `random`, `stratified` or `official`')
+            raise InvalidInput(f'unknown split {split!r}: give random, stratified or official')
     if not len(valid):
-        raise InvalidInput(f'no photo left to validate on: {split!r} takes none of {len(photos)} photos '
+        raise InvalidInput(f'no photo to validate on: {split!r} takes none of {len(photos)} photos '
                            f'(valid_fraction {valid_fraction}): give more')
     if unseen := sorted({labels[i] for i in valid} - {labels[i] for i in train}):
         raise InvalidInput(f'only in the validation part: {", ".join(unseen)}. '

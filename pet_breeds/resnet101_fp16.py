@@ -28,7 +28,7 @@ def activation_memory(
 # %% ../nbs/04_resnet101_fp16.ipynb #540c0001
 def mixed_precision(
     learn: Learner, # Changed in place
-    precision: str='auto', # `float32`, `float16`, `bfloat16`, or `auto`: by the device; see `check_precision`
+    precision: str='auto', # `float32`, `float16`, `bfloat16`, or `auto`: by the device
 ) -> str: # The precision of matrix products from now on
     "Let a learner compute in 16 bits where that pays, channels last."
     device = learn.dls.device.type
