@@ -329,7 +329,7 @@ def export(
         help='For int8: folder of photos like those it will see')] = None,
 ) -> None:
     "Write a model as one file for other programs."
-    if out.suffix != '.onnx': raise typer.BadParameter(f'{str(out)!r} must end in .onnx')
+    if out.suffix.lower() != '.onnx': raise typer.BadParameter(f'{str(out)!r} must end in .onnx')
     _must_be_writable(out)
     _needs('onnx', 'onnx', 'onnxruntime', 'onnxscript')
     from pet_breeds.export import export_onnx
