@@ -60,6 +60,13 @@ def learner(s, arch, seed, fused=True):
     return learn
 
 
+def wrong_photos(learn, views=False):
+    "Whether each validation photo is wrong, by its name; asked for several views of it, or one."
+    p = evaluate(learn)
+    if views: p.probs = learn.tta()[0].numpy()
+    return dict(zip(p.photos, p.wrong, strict=True))
+
+
 def judged(make, fit):
     """Train the learner of `make()` by `fit(learn)`, and say which validation photos are wrong.
 
@@ -69,6 +76,4 @@ def judged(make, fit):
     started = time.perf_counter()
     fit(learn := make())
     seconds = time.perf_counter() - started
-    p = evaluate(learn)
-    return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
-                seconds=round(seconds, 1))
+    return dict(wrong=wrong_photos(learn), seconds=round(seconds, 1))

@@ -20,7 +20,7 @@ STRENGTHS = 1, 100, 10000 # values of C; the larger, the closer the fit
 FOLDS, WANTED, SEED = 5, .1, 42 # WANTED: error that the answered photos may have
 
 
-def cross_validated(s, strengths=STRENGTHS, n_folds=FOLDS):
+def cross_validated(s):
     """For each strength the predictions of all photos, out of fold.
 
     Raises `ValueError` if a breed has a single photo.
@@ -31,29 +31,29 @@ def cross_validated(s, strengths=STRENGTHS, n_folds=FOLDS):
     if (np.bincount(truth) < 2).any():
         raise ValueError(f'a single photo of {dls.vocab[np.bincount(truth).argmin()]}: add another')
     x, parts = (normalize(embed(pet_learner(dls, s.arch), dls.test_dl(photos))),
-                PredefinedSplit(folds(truth, n_folds, SEED)))
-    shared = dict(data=data_name(s.data), arch=s.arch, size=s.size, folds=n_folds, seed=SEED)
-    for c in strengths:
+                PredefinedSplit(folds(truth, FOLDS, SEED)))
+    shared = dict(data=data_name(s.data), arch=s.arch, size=s.size, folds=FOLDS, seed=SEED)
+    for c in STRENGTHS:
         probs = cross_val_predict(LogisticRegression(C=c, max_iter=5000), x, truth, cv=parts,
                                   method='predict_proba')
         yield Predictions([p.name for p in photos], list(dls.vocab), truth, probs,
                           dict(recipe=f'C = {c:g}') | shared | dict(C=c))
 
 
-def measured(p, wanted=WANTED):
+def measured(p):
     """What page 07 shows of some predictions.
 
     `coverage` and `threshold` are `None` if the error cannot be promised.
     """
     calibrated, temperatures = cross_fit(p.probs, p.truth)
     row = p.metadata | p.summary() | dict(photos=len(p.truth), temperatures=temperatures,
-                                          wanted=wanted, coverage=None, threshold=None)
+                                          wanted=WANTED, coverage=None, threshold=None)
     for when, probs in (('before', p.probs), ('after', calibrated)):
         row[when] = dict(ece=ece(probs, p.truth), by_chance=ece_by_chance(probs),
                          confidence=float(probs.max(1).mean()),
                          loss=float(log_loss(p.truth, probs, labels=range(len(p.breeds)))))
     try:
-        row['threshold'] = threshold_for(calibrated, p.truth, wanted)
+        row['threshold'] = threshold_for(calibrated, p.truth, WANTED)
     except ValueError: # nothing can be promised, which is a result too
         return row
     return row | dict(coverage=selective_risk(calibrated, p.truth, row['threshold'])['coverage'])

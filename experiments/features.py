@@ -63,8 +63,7 @@ if __name__ == '__main__':
         if protocol == 'curve':
             return kept | dict(wrong={}, curve=k_shot(x, labels, ks, DRAWS).to_dict('records'))
         rows, wrong = judge(x, labels, protocol, seed, splits)
-        return kept | dict(wrong={photos[i].name: bool(w)
-                                  for i, w in zip(rows, wrong, strict=True)})
+        return kept | dict(wrong={photos[i].name: w for i, w in zip(rows, wrong, strict=True)})
 
     run_experiment(record_name('features', data), dict(data=data_name(data), sizes=sizes),
                    cases(sizes, protocols), measure)

@@ -71,8 +71,8 @@ if __name__ == '__main__':
                 folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
                 rows, said = train, cross_val_predict(head, x[train], y[train], cv=folds)
             else: rows, said = valid, head.fit(x[train], y[train]).predict(x[valid])
-        return dict(wrong={photos[i].name: bool(w)
-                           for i, w in zip(rows, said != y[rows], strict=True)},
+        wrong = said != y[rows]
+        return dict(wrong={photos[i].name: w for i, w in zip(rows, wrong, strict=True)},
                     width=x.shape[1], seconds=round(time.perf_counter() - started, 2))
 
     run_experiment(record_name('heads', data),

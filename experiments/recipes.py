@@ -21,8 +21,7 @@ if __name__ == '__main__':
             train_model(TrainOptions(data=s.data, arch=s.arch, size=s.size, bs=s.bs, seed=seed,
                                      **RECIPES[recipe]), out)
         p = read_predictions(out)
-        return dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
-                    seconds=p.metadata['seconds'])
+        return dict(wrong=dict(zip(p.photos, p.wrong, strict=True)), seconds=p.metadata['seconds'])
 
     run_experiment(name, dict(data=data_name(s.data), arch=s.arch, size=s.size, bs=s.bs),
                    [dict(recipe=r, seed=seed) for seed in SEEDS for r in RECIPES], measure)

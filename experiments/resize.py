@@ -57,7 +57,7 @@ if __name__ == '__main__':
         way, resize = RECIPES[recipe]
         x, how = timed_features(natural, ARCH, SIZE, resize=resize)
         wrong = heads(way).predict(x) != truth
-        return dict(wrong={p.name: bool(w) for p, w in zip(natural, wrong, strict=True)},
+        return dict(wrong={p.name: w for p, w in zip(natural, wrong, strict=True)},
                     seconds=how['feature_seconds'])
 
     run_experiment(record_name('resize', data),

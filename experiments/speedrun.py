@@ -10,7 +10,8 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import NoValidation, arguments, keep_photos, on_gpu, options_for, record_name
+from common import (NoValidation, arguments, keep_photos, on_gpu, options_for, record_name,
+                    wrong_photos)
 from fastai.vision.all import IndexSplitter, default_device, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.data import breed_name, data_block
@@ -20,7 +21,6 @@ from pet_breeds.loaders import fused_block
 from pet_breeds.networks import keep_freed_memory
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
-from pet_breeds.predictions import evaluate
 from pet_breeds.records import data_name, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 from sklearn.linear_model import LogisticRegression
@@ -44,13 +44,7 @@ def stock(photos, seed):
     learn = pet_learner(dls, s.arch)
     learn.logger = noop
     learn.fine_tune(3)
-    return judged(learn)
-
-
-def judged(learn, views=False):
-    p = evaluate(learn)
-    if views: p.probs = learn.tta()[0].numpy()
-    return dict(zip(p.photos, p.wrong, strict=True))
+    return wrong_photos(learn)
 
 
 def tuned(photos, seed):
@@ -64,7 +58,7 @@ def tuned(photos, seed):
     with (patch('pet_breeds.train.fit_head', lambda x, y, folds: fitted(x, y)),
           learn.added_cbs(NoValidation())):
         linear_probe(learn, 6, slice(1e-4, 1e-3))
-    return judged(learn, views=True)
+    return wrong_photos(learn, views=True)
 
 
 def solved(size, fit, keep=False, precision='auto'):
@@ -132,8 +126,7 @@ def measure(photos, recipe, seed):
     with tempfile.TemporaryDirectory() as tmp, patch.dict(os.environ, XDG_CACHE_HOME=tmp):
         started = time.perf_counter()
         wrong = (ENTRIES | ON_GPU)[recipe](photos, seed)
-        return dict(wrong={k: bool(v) for k, v in wrong.items()},
-                    seconds=round(time.perf_counter() - started, 1))
+        return dict(wrong=wrong, seconds=round(time.perf_counter() - started, 1))
 
 
 if __name__ == '__main__':

@@ -76,8 +76,7 @@ def train_fold(photos, valid, recipe, seed, s, curves=False, stock=False):
     seconds = time.perf_counter() - started
     p = evaluate(learn)
     remove_checkpoint(kept)
-    found = dict(wrong=dict(zip(p.photos, map(bool, p.wrong), strict=True)),
-                 seconds=round(seconds, 1),
+    found = dict(wrong=dict(zip(p.photos, p.wrong, strict=True)), seconds=round(seconds, 1),
                  **{k: provenance()[k] for k in ('hardware', 'versions')})  # others may differ
     if curves: found |= dict(curve=[[round(float(v), 4) for v in r[1:4]]
                                     for r in rows if len(r) > 3],  # none of skipped epochs

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from common import NoValidation, arguments, options_for, record_name
+from common import NoValidation, arguments, options_for, record_name, wrong_photos
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, DataBlock, IndexSplitter, MixUp,
                                TensorImage, Transform, TransformBlock, noop, set_seed)
 from pet_breeds.baseline import pet_learner
@@ -18,7 +18,6 @@ from pet_breeds.features import frozen_features, out_of_fold
 from pet_breeds.loaders import FusedAugment, FusedPhotoBlock, fused_block, keep_decoded
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
-from pet_breeds.predictions import evaluate
 from pet_breeds.records import data_name, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 from torchvision.transforms.v2 import TrivialAugmentWide
@@ -119,11 +118,9 @@ def measure(photos, recipe, seed, s):
     weights = {k: v.clone() for k, v in learn.model.state_dict().items()}
     learn.dls = loaders(photos, seed, s, HIGHER if recipe == 'higher resolution' else s.size)
     if recipe == 'weight average': learn.model.load_state_dict(average)
-    found = evaluate(learn)
-    if recipe == 'several views': found.probs = learn.tta()[0].numpy()
+    wrong = wrong_photos(learn, views=recipe == 'several views')
     learn.model.load_state_dict(weights)
-    return dict(wrong=dict(zip(found.photos, map(bool, found.wrong), strict=True)),
-                seconds=round(seconds, 1))
+    return dict(wrong=wrong, seconds=round(seconds, 1))
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 
-from common import NoValidation, arguments, keep_photos, options_for, record_name
+from common import NoValidation, arguments, keep_photos, options_for, record_name, wrong_photos
 from fastai.vision.all import IndexSplitter, noop, set_seed
 from pet_breeds.baseline import pet_learner
 from pet_breeds.checkpoint import Checkpoint, remove_checkpoint
@@ -19,7 +19,6 @@ from pet_breeds.learners import FreezeBatchNorm
 from pet_breeds.loaders import fused_block
 from pet_breeds.options import RECOMMENDED
 from pet_breeds.photos import find_photos
-from pet_breeds.predictions import evaluate
 from pet_breeds.records import cache_folder, data_name, digest, provenance, run_experiment
 from pet_breeds.train import linear_probe, speed_up
 from torch.optim.swa_utils import AveragedModel
@@ -88,10 +87,7 @@ def trained(photos, fit, seed, fold, s):
 
 def measure(photos, recipe, seed, fold, s):
     learn, seconds = trained(photos, recipe.removesuffix(VIEWS), seed, fold, s)
-    found = evaluate(learn)
-    if recipe.endswith(VIEWS): found.probs = learn.tta()[0].numpy()
-    return dict(wrong=dict(zip(found.photos, map(bool, found.wrong), strict=True)),
-                seconds=round(seconds, 1),
+    return dict(wrong=wrong_photos(learn, views=recipe.endswith(VIEWS)), seconds=round(seconds, 1),
                 **{k: provenance()[k] for k in ('hardware', 'versions')})  # others may differ
 
 

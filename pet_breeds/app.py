@@ -73,10 +73,10 @@ def _verdict(answer):
 # %% ../nbs/lib/app.ipynb #ap000107
 def answer_photos(
     model: Model, # See `load_model`
-    files: list[str], # Photos
+    files: list[str]|None, # Photos, if there are any
 ) -> str: # HTML, a table of file names and verdicts; empty without photos
     "What the page shows for several photos."
-    rows = [(Path(a['file']).name, _verdict(a)[0]) for a in predict(model, files)] if files else []
+    rows = [(Path(a['file']).name, _verdict(a)[0]) for a in predict(model, files or [])]
     cells = ''.join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(verdict)}</td></tr>'
                     for name, verdict in rows)
     return cells and f'<table><caption>What they look like</caption>{cells}</table>'
@@ -114,8 +114,8 @@ def make_app(
     "The page: a photo goes in, and what `answer_photo` gives is shown."
     def show(file):
         said, top, evidence = answer_photo(model, file) if file else ('', {}, None)
-        first, *rest = escape(said).splitlines()[:2] or ['']
-        verdict = ''.join([f'<h2>{first}</h2>', *(f'<p>{line}</p>' for line in rest)])
+        first, _, rest = escape(said).partition('\n')
+        verdict = f'<h2>{first}</h2>' + (rest and f'<p>{rest}</p>')
         return (gr.Image() if top else None, verdict if top else first,
                 gr.Label(top, visible=bool(top)), gr.Image(evidence, visible=evidence is not None))
     def show_all(files): return answer_photos(model, files)
@@ -320,7 +320,7 @@ def write_space(
     "Write a folder that starts as a hosted Gradio app. Errors as `load_model` and `new_folder`."
     if model: load_model(model)
     package = 'pet_breeds[app,weights] @ git+https://github.com/pet-breeds/pet_breeds'
-    with new_folder(Path(out)) as tmp:
+    with new_folder(out) as tmp:
         (tmp / 'app.py').write_text(_SPACE)
         (tmp / 'requirements.txt').write_text(f'{package}@v{version("pet_breeds")}\n'
             + ''.join(f'{m}=={version(m).partition("+")[0]}\n' for m in ('torch', 'torchvision')))

@@ -245,9 +245,8 @@ def _answers(model, names, top):
         return None
     files = [f for n in names for f in ([n] if n == '-' else photo_files([n]))] # all, to begin with
     photos = [sys.stdin.buffer.read(MAX_BYTES) if f == '-' else f for f in files]
-    piped = {f'photo {i}' for i, f in enumerate(files) if f == '-'} # as `predict` calls it
-    return (a | dict(file='-') if a['file'] in piped else a
-            for a in predict(model, photos, top=top))
+    return (a | dict(file='-') if f == '-' else a # which `predict` numbers
+            for f, a in zip(files, predict(model, photos, top=top), strict=True))
 
 def _processes():
     "How many `torchrun` started, which tells each of them its number, too."
@@ -269,13 +268,13 @@ def _loaded(model, few=False):
         from pet_breeds.predict import numpy_model
         if quick := numpy_model(model): return quick
     from pet_breeds.predict import load_model
-    if model is None: return load_model()
+    if model is None or Path(model).is_dir(): return load_model(model)
     if model.startswith('hub:'):
         _needs('hub', 'huggingface_hub')
         from pet_breeds.hub import from_pretrained
         repo_id, _, revision = model.removeprefix('hub:').partition('@')
         return from_pretrained(repo_id, revision or None)
-    if Path(model).is_file():
+    if Path(model).is_file() or model.lower().endswith('.onnx'):
         _needs('onnx', 'onnxruntime')
         from pet_breeds.export import OnnxModel
         return OnnxModel(model)

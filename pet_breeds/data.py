@@ -16,7 +16,7 @@ from fastai.vision.all import (CategoryBlock, DataBlock, ImageBlock, PILImage, R
                                Resize, aug_transforms)
 from PIL import Image
 from .augment import presize
-from .photos import decode_photo, read_photo
+from .photos import photo_pixels
 
 # %% ../nbs/00_data.ipynb #26d087b8
 _NAME = re.compile(r'(.+)_\d+\.\w+') # greedy: `_` in the breed stays
@@ -37,8 +37,7 @@ class UprightImage(PILImage):
         **kwargs, # As `PILImage.create`
     ) -> 'UprightImage': # RGB
         "Errors as `read_photo`."
-        if isinstance(fn, Path|str): fn = read_photo(fn)
-        if isinstance(fn, bytes): fn = decode_photo(fn)
+        if isinstance(fn, Path|str|bytes): fn = photo_pixels(fn)
         return super().create(fn, **kwargs)
 
 # %% ../nbs/00_data.ipynb #25d1680e

@@ -45,10 +45,7 @@ BREEDS = { # Species of the 37 breeds of the Oxford-IIIT Pet set, in the order o
     yorkshire_terrier'''.split()}
 
 # %% ../nbs/lib/datasets.ipynb #f6fa861d
-class _Labels(dict):
-    def __missing__(self, file): return read_labels(file)
-
-LABELS: dict[str, Callable[[Path], str]] = _Labels( # Where the breed stands; other keys: CSV files
+LABELS: dict[str, Callable[[Path], str]] = dict( # Where the breed stands in a path
     name=breed_name, folder=parent_label)
 
 def label_of(
@@ -57,7 +54,7 @@ def label_of(
 ) -> Callable[[Path], str]: # Label from a path
     "What tells the breed of a photo in a folder. Errors as `read_labels`."
     if label is None: label = find_layout(folder)[0]
-    return label if callable(label) else LABELS[str(label)]
+    return label if callable(label) else LABELS.get(str(label)) or read_labels(label)
 
 def labels_of(
     photos: list[Path], # All photos
@@ -171,10 +168,19 @@ def _official(photos):
         raise InvalidInput(f'no official lists: {missing[0]!r} is not in {str(lists)!r}; '
                            'split `random` or `stratified`')
     def members(name):
-        lines = (lists / name).read_text(encoding='utf-8').splitlines()
-        names = {line.split()[0] for line in lines if line.strip()}
+        names = {line.split()[0] for line in _text(lists / name).splitlines() if line.strip()}
         return [i for i, p in enumerate(photos) if p.stem in names]
     return members('trainval.txt'), members('test.txt')
+
+def _text(file):
+    "What a person, or a spreadsheet, wrote into a file."
+    data = file.read_bytes()
+    wide = data.startswith((b'\xff\xfe', b'\xfe\xff'))
+    how = ('utf-16', 'strict') if wide else ('utf-8-sig', 'surrogateescape')
+    try:
+        return data.decode(*how)
+    except UnicodeDecodeError as e:
+        raise InvalidInput(f'{str(file)!r} is no text: save it as UTF-8 ({e.reason})') from e
 
 # %% ../nbs/lib/datasets.ipynb #55cd336e
 def read_exclusions(
@@ -187,16 +193,6 @@ def read_exclusions(
     names = (line.strip().removeprefix('./') for line in _text(file).splitlines()
              if not line.strip().startswith('#'))
     return {name for name in names if name}
-
-def _text(file):
-    "What a person, or a spreadsheet, wrote into a file."
-    data = file.read_bytes()
-    wide = data.startswith((b'\xff\xfe', b'\xfe\xff'))
-    how = ('utf-16', 'strict') if wide else ('utf-8-sig', 'surrogateescape')
-    try:
-        return data.decode(*how)
-    except UnicodeDecodeError as e:
-        raise InvalidInput(f'{str(file)!r} is no text: save it as UTF-8 ({e.reason})') from e
 
 # %% ../nbs/lib/datasets.ipynb #da5e0005
 def without(

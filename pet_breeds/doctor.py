@@ -157,7 +157,6 @@ class FileCheck(NamedTuple):
 def check_file(
     folder: str|Path, # The photo folder
     name: str, # A file below it
-    min_side: int=64, # Shortest side, pixels, that is not called tiny
     hashing: bool=True, # Whether to compute perceptual hashes; needs imagehash
 ) -> FileCheck: # All that can be said about this file alone
     "Read a file once and judge it; damage of any kind becomes a problem, not an exception."
@@ -169,7 +168,7 @@ def check_file(
         with warnings.catch_warnings(), open_image(data) as photo:
             warnings.simplefilter('ignore')
             grey, more = _decode(photo, data) # first: reading a PNG's EXIF data hides its damage
-            problems = check_header(photo, file.suffix, min_side)
+            problems = check_header(photo, file.suffix)
             phash = _perceptual_hash(grey) if hashing else None
     except Exception as e: # any: files may be hostile
         return FileCheck(name, (_reason(file, data, e),))
@@ -414,11 +413,9 @@ def examine(
     valid_fraction: float=.2, # Part of the photos for validation
     seed: int=42, # Seed of the split
     near: int=6, # Bits in which the hashes of near duplicates may differ, 0 to 16
-    min_side: int=64, # Shortest side, pixels, that is not called tiny
     labels: bool=False, # Whether to look for wrong labels too; takes one pass of a network
     arch: str='resnet34', # Network for `labels`, see `find_network`
     size: int=224, # Side of the images that it is given, pixels
-    processes: int|None=None, # By default one for each core
 ) -> Report: # What was found
     """Say what is wrong with a folder of photos; it is read only.
 
@@ -427,15 +424,13 @@ def examine(
     """
     _check_asked(near, split, labels, arch)
     (root, names), hashing = list_files(folder), bool(find_spec('imagehash'))
-    kwargs = dict(processes=processes, min_side=min_side, hashing=hashing)
-    with closing(check_files(root, names, **kwargs)) as coming:
-        from pet_breeds.datasets import label_of # slow; the processes are at work meanwhile
+    with closing(check_files(root, names, hashing=hashing)) as coming:
+        from pet_breeds.datasets import label_of, refusals # slow; the processes work meanwhile
         tell, checks = label_of(label, folder), list(coming) # a missing list is told at once
     readable = [c.name for c in checks if c.digest]
     given, found, notes = check_names(root, readable, tell)
     found += [Finding(c.name, *problem) for c in checks for problem in c.problems]
     found += (copies := find_duplicates(checks, given, near))
-    from pet_breeds.datasets import refusals
     notes += unlisted(folder) + refusals(root, [root / n for n in given], list(given.values()))
     if not hashing: notes.append(_MISSING.format('near duplicates'))
     with _noted(notes, 'leaks across the split'):

@@ -24,7 +24,7 @@ PREPROCESSING = ('RGB bytes, (n, size, size, 3): {}, resized to size with antial
                  'normalisation is in the graph; apply the temperature that is stated')
 
 def export_onnx(
-    folder: str|Path|Model, # A model folder, see `load_model`, or what it gives
+    model: str|Path|Model, # A model folder, see `load_model`, or what it gives
     file: str|Path, # ONNX file to write; replaced if it is there
     precision: str='float32', # `float32`, `float16` (half the size) or `int8` (a quarter)
     photos: Iterable[str|Path]=(), # For int8: a few hundred like those that it will see
@@ -37,7 +37,7 @@ def export_onnx(
     import onnx
     if precision not in ('float32', 'float16', 'int8'):
         raise InvalidInput(f'precision must be float32, float16 or int8, got {precision!r}')
-    model = folder if isinstance(folder, Model) else load_model(folder)
+    if not isinstance(model, Model): model = load_model(model)
     metadata = check_metadata(model.metadata, 'the model')
     squares = _squares(photos, metadata) if precision == 'int8' else None
     temperature = 1. if metadata.get('tta') else metadata['temperature'] # in the graph

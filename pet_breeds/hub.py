@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InvalidInput, NotFound, Unavailable, UserError
-from .predict import FILES, MAX_BYTES, Model, load_model
+from .predict import FILES, FILE_LIMITS, Model, load_model
 
 # %% ../nbs/lib/hub.ipynb #b0a00007
 def push_to_hub(
@@ -92,6 +92,6 @@ def _check_sizes(repo_id, revision):
     except (errors.HTTPError, errors.OfflineModeIsEnabled, ConnectionError):
         return # the cache may answer; else the download names the reason
     for file in info.siblings or ():
-        if (most := MAX_BYTES.get(file.rfilename)) and not 0 <= (file.size or 0) <= most:
+        if (most := FILE_LIMITS.get(file.rfilename)) and not 0 <= (file.size or 0) <= most:
             raise InvalidInput(f'{repo_id!r}: {file.rfilename} has {file.size:,} bytes, and a '
                                f'model at most {most:,}: take another')

@@ -279,15 +279,10 @@ def _timm_file(name):
 # %% ../nbs/lib/networks.ipynb #c54bc782
 def _is_on_hub(name, repo, file):
     "Whether a repository has a file, asked once. Raises `NotFound` if the hub cannot be asked."
-    from huggingface_hub import hf_hub_url
+    from huggingface_hub import file_exists
     from huggingface_hub.constants import HF_HUB_CACHE
-    from huggingface_hub.errors import EntryNotFoundError
-    from huggingface_hub.file_download import get_hf_file_metadata
     try:
-        get_hf_file_metadata(hf_hub_url(repo, file))
-        return True
-    except EntryNotFoundError:
-        return False
+        return file_exists(repo, file)
     except Exception as e: # each HTTP library has its own
         raise NotFound(f'no weights of {name!r} in the Hugging Face cache {HF_HUB_CACHE!r}, and '
                        f'{repo!r} cannot be fetched ({e}): {_remedy(name)}') from e

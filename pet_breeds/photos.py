@@ -292,10 +292,10 @@ def find_photos(
     "Sort the readable photos from the rest. Raises `NotFound` if there is no photo."
     root, files, skipped = _survey(folder)
     with ThreadPool() as pool: found = pool.map(_problem, files)
-    left_out = {f: why for f, why in zip(files, found, strict=True) if why}
+    left_out = {f: why for f, why in zip(files, found, strict=True) if why} | skipped
     photos = [f for f in files if f not in left_out]
-    if not photos: raise _no_photo(folder, left_out | skipped)
-    return photos, left_out | skipped
+    if not photos: raise _no_photo(folder, left_out)
+    return photos, left_out
 
 def _problem(path):
     "Why a file is no photo to train on; '' if it is one."

@@ -46,14 +46,15 @@ class Predictions:
         return self.predicted != self.truth
 
     def summary(self) -> dict:
-        "`wrong`, `total` photos; `error`, and its 95 % interval `low`, `high` (Wilson), fractions."
+        """What counts of them.
+
+        `wrong`, `total` photos; fractions: `error`, its 95 % interval `low`, `high` (Wilson), and
+        `mean_class_accuracy`, the mean of the breeds' recalls: the official protocol's measure.
+        """
         wrong, total = int(self.wrong.sum()), len(self.truth)
         low, high = error_interval(wrong, total)
-        return dict(wrong=wrong, total=total, error=wrong / total, low=low, high=high)
-
-    def mean_class_accuracy(self) -> float:
-        "Mean of the breeds' recalls, 0 to 1: the official protocol's measure."
-        return mean_class_accuracy(self.truth, self.predicted)
+        return dict(wrong=wrong, total=total, error=wrong / total, low=low, high=high,
+                    mean_class_accuracy=mean_class_accuracy(self.truth, self.predicted))
 
 # %% ../nbs/lib/predictions.ipynb #d36cea01
 def evaluate(
@@ -145,11 +146,10 @@ def record_stage(
     options: WalkOptions, # What the page trains on
     seconds: float, # Duration of the training
     arch: str|None=None, # Name of the architecture; by default that of the options
-) -> dict: # `stage`, `arch`, `data`, `photos`, `wrong`, `total`, `error`, `low`, `high`, `seconds`
+) -> dict: # `stage`, `arch`, `data`, `photos`, `seconds`, and what `Predictions.summary` tells
     "The result of a stage, kept if this is a walk."
-    s = options
-    predictions = evaluate(learn, s.seed, size=s.size, bs=s.bs)
-    row = dict(stage=stage, arch=arch or s.arch, data=data_name(s.data),
+    predictions = evaluate(learn, options.seed, size=options.size, bs=options.bs)
+    row = dict(stage=stage, arch=arch or options.arch, data=data_name(options.data),
                photos=len(learn.dls.train_ds) + len(learn.dls.valid_ds),
                **predictions.summary(), seconds=round(seconds, 1))
     append_stage(row)
@@ -190,8 +190,7 @@ def comparison(
     runs: dict[str, Predictions], # Trainings by name, on the same photos
 ) -> dict: # `runs`: a row for each; `pairs`: a row for each two, as `mcnemar` gives it
     "All runs and all pairs of them, ready for JSON. Raises `InvalidInput` if the photos differ."
-    rows = [dict(run=name, **p.summary(), mean_class_accuracy=p.mean_class_accuracy())
-            for name, p in runs.items()]
+    rows = [dict(run=name, **p.summary()) for name, p in runs.items()]
     pairs = [dict(a=a, b=b, **compare_predictions(runs[a], runs[b]))
              for a, b in combinations(runs, 2)]
     return dict(runs=rows, pairs=pairs)

@@ -8,7 +8,7 @@ __all__ = ['speed_up', 'linear_probe', 'train_frozen', 'train_model', 'train_see
 # %% ../nbs/lib/train.ipynb #t7a00004
 import hashlib, json, os, signal, sys, time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -84,43 +84,49 @@ def _head_inputs(learn, loader):
         x, y = learn.get_preds(dl=loader, act=noop)
     return x.numpy(), y.numpy()
 
+# %% ../nbs/lib/train.ipynb #7a411002
+def _photos(options):
+    "How `data_loaders` finds the photos and their breeds."
+    o = options
+    return dict(split=o.split, label=o.label, resize=o.resize,
+                exclude=read_exclusions(_expanded(o.exclude)) if o.exclude else ())
+
+def _stated(o):
+    "The options as `model.json` tells them: names, no places on this machine."
+    label = o.label if isinstance(o.label, str) else getattr(o.label, '__name__', 'function')
+    return asdict(o) | dict(data=data_name(o.data), label=Path(label).name,
+                            exclude=o.exclude and Path(o.exclude).name)
+
 # %% ../nbs/lib/train.ipynb #09038ffc
 def train_frozen(
-    data: str|Path='sample', # See `get_data`
-    arch: str='pet_resnet10', # Name of the network, see `find_network`
-    size: int=96, # Side of the images that the network sees, pixels
-    split: str='random', # `random`, `stratified` or `official`, see `split_photos`; seed 42
-    label: str|Callable[[Path], str]|None=None, # See `label_of`; by default recognised
-    seed: int=42, # Seed of the cross-validation that chooses C; the split keeps its own
-    exclude: Collection[str]=(), # Names to leave out, see `read_exclusions`
-    resize: str='crop', # How a photo becomes a square, `crop` or `squish`
-    all_photos: bool=False, # Whether to fit to all, and judge each photo by a head without it
+    options: TrainOptions, # Which photos, and which network
 ) -> tuple[torch.nn.Linear, Predictions]: # The head; what it says of the validation photos
     """Fit a head on the training photos' features and predict the validation photos.
 
-    The head is for features of length one. `metadata` has the seconds for features, as long as
-    they took when they were computed, and for the fit. Raises what `data_loaders` and
-    `frozen_features` raise.
+    The head is for features of length one. With `all` it is fitted to all photos, and each is
+    judged by a head without it. `metadata` has the seconds for features, as long as they took when
+    they were computed, and for the fit. Raises what `data_loaders` and `timed_features` raise.
     """
-    dls = data_loaders(data, size, 2, split, label, exclude=exclude, resize=resize)
-    _check_breeds(dls.vocab)
+    o, size = options, options.size or find_network(options.arch).size
+    dls = data_loaders(o.data, size, 2, **_photos(o))
     train, valid = (list(ds.items) for ds in (dls.train_ds, dls.valid_ds))
-    print(f'{arch}, frozen: its features of each photo, and a logistic regression on them')
     items = sorted(train + valid) # so that every split finds the same features on the disk
-    x, how = timed_features(items, arch, size, resize=resize)
-    y = np.array(labels_of(items, label_of(label, get_data(data))))
+    y = np.array(labels_of(items, label_of(o.label, get_data(o.data))))
+    _check_breeds(dls.vocab, y if o.all else ())
+    print(f'{o.arch}, frozen: its features of each photo, and a logistic regression on them')
+    x, how = timed_features(items, o.arch, size, resize=o.resize)
     row = {p: i for i, p in enumerate(items)}
     started = time.perf_counter()
-    if all_photos: train = valid = items
+    if o.all: train = valid = items
     rows = [[row[p] for p in part] for part in (train, valid)]
-    head, probs = _fit_and_judge(x, y, rows, seed)
+    head, probs = _fit_and_judge(x, y, rows, o.seed)
     seconds = how['feature_seconds'] + time.perf_counter() - started
     breeds = list(map(str, head.classes_))
     truth = np.array([breeds.index(breed) for breed in y[rows[1]]])
-    metadata = provenance(seed) | how | dict(
-        arch=arch, size=size, resize=resize, split=split, data=data_name(data), breeds=breeds,
-        seconds=round(seconds, 1), photos=len(items), C=head[-1].C, photos_sha256=_digests(dls),
-        schedule='frozen features, logistic regression' + ', judged out of fold' * all_photos)
+    metadata = provenance(o.seed) | _stated(o) | how | dict(
+        size=size, breeds=breeds, seconds=round(seconds, 1), photos=len(items), C=head[-1].C,
+        schedule='frozen features, logistic regression' + ', judged out of fold' * o.all,
+        photos_sha256=_digests(dls))
     names, digests = photo_names(train, valid)
     found = Predictions(names, breeds, truth, probs, metadata | digests)
     found.metadata |= found.summary()
@@ -136,12 +142,15 @@ def _fit_and_judge(x, y, rows, seed):
     return head, np.float32(out_of_fold(x[train], list(y[train]), folds, seed)[0])
 
 # %% ../nbs/lib/train.ipynb #bbcc5bf0
-def _check_breeds(breeds):
-    "Refuse breeds that could not be written, or not be read again."
+def _check_breeds(breeds, judged_by_others=()):
+    "Refuse breeds that could not be written, or not be read again; or judged out of fold."
     check_breeds(list(breeds))
     if taken := sorted({'photo', 'truth', 'prediction'} & set(breeds)):
         raise InvalidInput(f'no breed can be called {taken[0]!r}, as a column of predictions.csv '
                            'is: rename its photos')
+    if single := sorted(b for b, n in Counter(judged_by_others).items() if n < 2):
+        raise InvalidInput('with `all` a breed needs two photos; only one of: '
+                           f'{", ".join(single)}')
 
 def _digests(dls):
     "Fingerprints of names, bytes and breeds of the photos for training, and for validation."
@@ -225,7 +234,7 @@ def _check_log(log, options):
     if log is None: return
     if log not in ('tensorboard', 'wandb'):
         raise InvalidInput(f'unknown log {log!r}: give `tensorboard` or `wandb`')
-    if options.frozen: raise InvalidInput('frozen trains no network: leave out log, or give arch')
+    if options.frozen: raise InvalidInput('frozen trains no network: leave out log, or give epochs')
     if not find_spec(log):
         raise MissingPackage(f'{log} is not installed: pip install "pet_breeds[log]"')
 
@@ -276,7 +285,7 @@ def _train(options, checkpoint, callbacks):
     found = evaluate(learn, **_stated(o) | facts)
     if o.tta:
         with learn.removed_cbs(learn.recorder): found.probs = learn.tta()[0].numpy()
-    found.metadata |= found.summary() | dict(mean_class_accuracy=found.mean_class_accuracy())
+    found.metadata |= found.summary()
     return learn, found
 
 # %% ../nbs/lib/train.ipynb #0970907b
@@ -298,26 +307,18 @@ def _fit(learn, o, callbacks):
     if o.mixup: callbacks = [*callbacks, _MixUp(o.mixup)]
     if o.label_smoothing: learn.loss_func = CrossEntropyLossFlat(label_smoothing=o.label_smoothing)
     if type(learn.dls.train) is PhotoLoader: keep_decoded(learn.dls) # others are stock's, a GPU's
-    with distributed(learn), learn.added_cbs(callbacks):
-        if o.probe: linear_probe(learn, o.epochs)
-        else: learn.fine_tune(o.epochs, o.lr, o.freeze_epochs)
+    try:
+        with distributed(learn), learn.added_cbs(callbacks):
+            if o.probe: linear_probe(learn, o.epochs)
+            else: learn.fine_tune(o.epochs, o.lr, o.freeze_epochs)
+    except torch.cuda.OutOfMemoryError as e:
+        raise Unavailable('the GPU has not enough memory left: end what else uses it, or give a '
+                          'smaller bs or size and another out') from e
 
 class _MixUp(MixUp):
     stack_y = False # a phase that a resumed training skips ends before fastai's has begun
 
-# %% ../nbs/lib/train.ipynb #7a411002
-def _photos(options):
-    "How `data_loaders` and `train_frozen` find the photos and their breeds."
-    o = options
-    return dict(split=o.split, label=o.label, resize=o.resize,
-                exclude=read_exclusions(_expanded(o.exclude)) if o.exclude else ())
-
-def _stated(o):
-    "The options as `model.json` tells them: names, no places on this machine."
-    label = o.label if isinstance(o.label, str) else getattr(o.label, '__name__', 'function')
-    return asdict(o) | dict(data=data_name(o.data), label=Path(label).name,
-                            exclude=o.exclude and Path(o.exclude).name)
-
+# %% ../nbs/lib/train.ipynb #7a411003
 def _identity(learn, options):
     "What must be the same for a training to go on."
     same = {k: v for k, v in _stated(options).items() if k not in ('data', 'exclude')}
@@ -342,11 +343,7 @@ def _as_asked(dls, options, size):
 def _write_frozen(options, out):
     "The folder of a training that trains no network."
     if not is_primary(): return
-    o = options
-    head, predictions = train_frozen(o.data, o.arch, o.size or find_network(o.arch).size,
-                                     seed=o.seed, all_photos=o.all, **_photos(o))
-    found = predictions.metadata | dict(mean_class_accuracy=predictions.mean_class_accuracy())
-    predictions.metadata = _stated(o) | found
+    head, predictions = train_frozen(options)
     with new_folder(out) as tmp:
         write_head(head, predictions, tmp)
         write_predictions(predictions, tmp)

@@ -229,15 +229,15 @@ def _with_folder(options):
     "The options with the whole path of the data, since kernels run in another folder."
     check_data(options.data)
     if options.data in ('sample', 'pets'): return options
-    from pet_breeds.datasets import LABELS, labels_of, refusals
+    from pet_breeds.datasets import label_of, labels_of, refusals
     root, names = list_files(options.data)
     photos = [root / n for n in names if Path(n).suffix.lower() in FORMATS]
-    for why in refusals(root, photos, labels_of(photos, LABELS[options.label])):
+    for why in refusals(root, photos, labels_of(photos, label_of(options.label, root))):
         raise InvalidInput(why)
     return replace(options, data=str(Path(options.data).resolve()))
 
 def _chosen(notebooks, first, out):
-    "The pages from `first` on."
+    "The pages from `first` on, if nothing forbids to write them to `out`."
     chosen = [p for p in notebooks if p.stem.partition('_')[0] >= first]
     if not chosen:
         raise InvalidInput(f'no page from {first!r} on: give 00 to {notebooks[-1].stem[:2]}')

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND
+from conftest import COMMAND, heed
 
 ctrl_c = pytest.mark.skipif(os.name == 'nt', reason='Windows sends Ctrl-C to a whole console')
 
@@ -68,7 +68,6 @@ def start():
     "Start `pet_breeds` and let Ctrl-C reach it, also where the tests themselves run in the background; it does not outlive the test."
     processes = []
     def started(*args):
-        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         processes.append(subprocess.Popen([*COMMAND, *args], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed))
         return processes[-1]
     yield started

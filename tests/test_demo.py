@@ -83,9 +83,6 @@ def python_answers(files):
     return list(predict(load_model(), [str(f) for f in files]))
 
 
-def as_shown(p): return 'more than 99%' if p > .995 else 'less than 1%' if p < .005 else f'{100 * p:.0f}%'
-
-
 def test_what_is_loaded_is_small_and_said_before(chromium, url, folder):  # noqa: F811
     "Files that the page loads weigh what its button says; the model has at most 6 MB; without the button nothing is loaded."
     with opened(chromium, url) as (page, asked):

@@ -235,20 +235,11 @@ def test_the_cells_of_a_post_are_few_and_short(post):
     assert [source(c) for c in read(post) if is_visible(c) and len(lines(c)) > 12] == []
 
 
-@each_post
-def test_the_lines_of_a_post_fit_into_the_column(post):
-    assert wide_lines(post) == []
-
-
 def test_floors():
     "No cycle, at most seven; the command alone stands on the page runner."
     uses = graph(ROOT)
     assert max(floors(uses).values()) <= 7
     assert [m for m in uses if 'walk' in uses[m]] == ['cli']
-
-
-def test_the_ground_needs_no_torch():
-    assert loaded('import pet_breeds.records, pet_breeds.stats') & {'torch', 'fastai'} == set()
 
 
 def test_help_imports_nothing_heavy():
