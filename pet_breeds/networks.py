@@ -274,7 +274,8 @@ def _timm_file(name):
         if isinstance(cached := try_to_load_from_cache(repo, file), str): return cached
     for file in files:
         if _is_on_hub(name, repo, file): return hf_hub_download(repo, file)
-    raise NotFound(f'no weights of {name!r}: {repo!r} has neither of {", ".join(files)}')
+    raise NotFound(f'no weights of {name!r}: {repo!r} is not there, or has neither of '
+                   f'{", ".join(files)}: {_remedy(name)}')
 
 # %% ../nbs/lib/networks.ipynb #c54bc782
 def _is_on_hub(name, repo, file):
