@@ -146,6 +146,12 @@ def restore(
     set_random_states(learn, header['random'])
 
 # %% ../nbs/lib/checkpoint.ipynb #c8dc6519
+def _diverged(learn, fits):
+    "Where a training ended."
+    rate = max(h['lr'] for h in learn.opt.hypers)
+    return (f'the loss is {learn.loss.item()} in epoch {learn.epoch} of phase {fits + 1}, '
+            f'at a learning rate of {rate:.2g}')
+
 def _going_on(file, identity, machine):
     "What was kept of the same training; `None` if nothing was."
     if not file.exists(): return None
@@ -206,6 +212,4 @@ class Checkpoint(Callback):
     def after_loss(self):
         if self.loss.isfinite().all(): return
         remove_checkpoint(self.file)
-        rate = max(h['lr'] for h in self.opt.hypers)
-        raise InvalidInput(f'the loss is {self.loss.item()} in epoch {self.epoch} of phase '
-                           f'{self.fits + 1}, at a learning rate of {rate:.2g}: give a lower lr')
+        raise InvalidInput(f'{_diverged(self.learn, self.fits)}: give a lower lr')

@@ -182,18 +182,21 @@ class TrainOptions:
     label_smoothing: float|None = None
     tta: bool = False  # Judge it, and let `predict` ask it, by five views of each photo
 
-    def __post_init__(self):
-        _check_values(self)
-        _look_at(self)
-        _recommend(self)
-        fits = _SAMPLE if self.data == 'sample' else _PHOTOS | dict(size=None)
-        _fill_in(self, arch=fits['arch'], bs=fits['bs'], size=fits['size'])
-        if self.probe and not self.epochs: _set(self, probe=False, frozen=True) # they are one
-        _fill_in(self, epochs=0 if self.frozen else 3)
-        _check_together(self)
-        if not (self.probe or self.frozen): _fill_in(self, lr=2e-3, freeze_epochs=1)
+    def __post_init__(self): _complete(self)
 
 # %% ../nbs/lib/options.ipynb #74ff8084
+def _complete(options):
+    "Fill in what nobody gave, and refuse what cannot be."
+    o, fits = options, _SAMPLE if options.data == 'sample' else _PHOTOS | dict(size=None)
+    _check_values(o)
+    _look_at(o)
+    _recommend(o)
+    _fill_in(o, arch=fits['arch'], bs=fits['bs'], size=fits['size'])
+    if o.probe and not o.epochs: _set(o, probe=False, frozen=True) # they are one
+    _fill_in(o, epochs=0 if o.frozen else 3)
+    _check_together(o)
+    if not (o.probe or o.frozen): _fill_in(o, lr=2e-3, freeze_epochs=1)
+
 def _check_together(options):
     "Refuse options that contradict each other."
     o = options
