@@ -1,7 +1,6 @@
 "The page that runs the shipped model in the reader's browser, driven by Playwright in Debian's Chromium: its answers, and whom it asks."
 import gzip
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -216,15 +215,6 @@ def test_a_load_that_fails_can_be_tried_again(chromium, url):  # noqa: F811
         page.context.set_offline(False)
         page.locator('#load').click()
         page.locator('#choose').wait_for()
-
-
-def test_without_npm_the_page_says_how_to_build_it(tmp_path, run):
-    done = run(sys.executable, ROOT / 'demo/build.py', tmp_path / 'out', env=os.environ | {'PATH': str(tmp_path)})
-    assert done.returncode == 3 and 'the demo needs npm on PATH' in done.stderr and 'Traceback' not in done.stderr
-    assert '`make demo`' in (tmp_path / 'out/demo.js').read_text(encoding='utf-8')
-    assert (tmp_path / 'out/index.html').exists() and not (tmp_path / 'out/demo.json').exists()
-    recipe = (ROOT / 'Makefile').read_text(encoding='utf-8').partition('\ndocs:')[2].partition('\n\n')[0]
-    assert 'demo/build.py "$(OUT)/site/_docs/demo"' in recipe
 
 
 def test_what_the_page_is_told(folder):

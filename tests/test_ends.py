@@ -24,13 +24,13 @@ def begin(*args):
 
 
 def alive(process):
-    "Processes of its session that run."
-    rows = subprocess.run(['ps', '-o', 'pid=,stat=', '-s', str(process.pid)], capture_output=True, text=True).stdout.splitlines()
-    return [int(pid) for pid, stat in map(str.split, rows) if stat[0] != 'Z']
+    "Processes of its group that run, also those whose parent has ended."
+    rows = subprocess.run(['ps', '-eo', 'pid=,pgid=,stat='], capture_output=True, text=True).stdout.splitlines()
+    return [int(pid) for pid, group, stat in map(str.split, rows) if int(group) == process.pid and stat[0] != 'Z']
 
 
 def wait(process, seconds):
-    "Until no process of its session is left; gives those that are."
+    "Until no process of its group is left; gives those that are."
     ends = time.monotonic() + seconds
     while alive(process) and time.monotonic() < ends: time.sleep(.2)
     left = alive(process)
@@ -44,6 +44,7 @@ def wait(process, seconds):
 def test_no_process_outlives_the_command(tmp_path, sent, to_all, code):
     "Ctrl-C and a terminal's end go to all of them, SIGTERM and SIGKILL to the first one; seeds that wait do not begin."
     process = begin('--epochs', '40', '--seeds', '4', '--procs', '2', '--out', tmp_path / 'runs')
+    assert len(alive(process)) > 2  # the command and its trainings
     (os.killpg if to_all else os.kill)(process.pid, sent)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == code

@@ -57,13 +57,13 @@ def test_each_module_has_its_notebook(root):
     names = {n: m[1] for n in notebooks() if (m := re.search(r'#\| default_exp (\w+)', n.read_text(encoding='utf-8')))}
     modules = {m.stem for m in (root / 'pet_breeds').glob('*.py')} - {'__init__', '_modidx'}
     assert sorted(names.values()) == sorted(modules)
-    assert {n.stem: module for n, module in names.items() if module != re.sub(r'^\d+_', '', n.stem)} == {}
+    assert {n.stem: module for n, module in names.items() if module != re.sub(r'^\d+[a-z]?_', '', n.stem)} == {}
 
 
 def test_posts_export_what_they_teach(root):
-    "In 00 to 04, with its source on the page, one public definition a cell."
+    "In 00 to 04, with its source on the page, one public definition a cell. A stage with a letter need not."
     posts = [n for n in notebooks() if n.name[0].isdigit()]
-    assert [p.name for p in posts if exported(p)] == [p.name for p in posts if p.name < '05']
+    assert [p.name for p in posts if exported(p) or p.name[2] != '_'] == [p.name for p in posts if p.name < '05']
     for post in posts:
         for directive, code in exported(post):
             public = [n.name for n in ast.parse(code).body if hasattr(n, 'name') and n.name[0] != '_']
@@ -199,6 +199,15 @@ def test_docs_without_quarto_says_how_to_get_it(root, run, tmp_path):
     for tool in ('sh', 'make'): (tmp_path / tool).symlink_to(shutil.which(tool))
     done = run('make', 'docs', f'PYTHON={sys.executable}', cwd=root, env={'PATH': str(tmp_path)})
     assert 'Quarto 1.6' in done.stdout and 'Error 3' in done.stderr
+
+
+def test_demo_without_npm_says_how_to_build_it(root, run, tmp_path):
+    done = run(sys.executable, root / 'demo/build.py', tmp_path / 'out', env=os.environ | {'PATH': str(tmp_path)})
+    assert done.returncode == 3 and 'the demo needs npm on PATH' in done.stderr and 'Traceback' not in done.stderr
+    assert '`make demo`' in (tmp_path / 'out/demo.js').read_text(encoding='utf-8')
+    assert (tmp_path / 'out/index.html').exists() and not (tmp_path / 'out/demo.json').exists()
+    recipe = (root / 'Makefile').read_text(encoding='utf-8').partition('\ndocs:')[2].partition('\n\n')[0]
+    assert 'demo/build.py "$(OUT)/site/_docs/demo"' in recipe
 
 
 def test_readme_says_what_the_index_says(root):
