@@ -133,9 +133,9 @@ def make_app(
         photos = _photos_field()
         verdicts = gr.HTML(elem_id='verdicts')
         app.load(js=_ON_LOAD)
-        photo.input(show, photo, [photo, verdict, bars, seen], show_progress_on=photo,
-                    api_visibility='private')
-        photos.change(show_all, photos, verdicts, show_progress_on=photos, api_visibility='private')
+        one_by_one = dict(concurrency_id='model', api_visibility='private') # it has hooks meanwhile
+        photo.input(show, photo, [photo, verdict, bars, seen], show_progress_on=photo, **one_by_one)
+        photos.change(show_all, photos, verdicts, show_progress_on=photos, **one_by_one)
     return app.queue(max_size=20)
 
 # %% ../nbs/lib/app.ipynb #b52a0c5d

@@ -114,7 +114,7 @@ def train_frozen(
     y = np.array(labels_of(items, label_of(o.label, get_data(o.data))))
     _check_breeds(dls.vocab, y if o.all else ())
     print(f'{o.arch}, frozen: its features of each photo, and a logistic regression on them')
-    x, how = timed_features(items, o.arch, size, resize=o.resize)
+    x, how = timed_features(items, o.arch, size, o.bs, resize=o.resize)
     row = {p: i for i, p in enumerate(items)}
     started = time.perf_counter()
     if o.all: train = valid = items
@@ -176,11 +176,14 @@ def _logged(log, options, out) -> Iterator[list]:
 
 def _wandb():
     "fastai's callback looks at a batch, which would change the random states."
+    import wandb
     from fastai.callback.wandb import WandbCallback
     class Restoring(WandbCallback):
         def before_fit(self):
             kept = random_states(self.learn)
             self.learn.gather_args = dict # our options are logged; fastai 2.8.12 fails at its own
+            summary = wandb.run.summary # fastai reads its epoch, also after a phase without one
+            if 'epoch' not in summary.keys(): summary['epoch'] = 0
             super().before_fit()
             del self.learn.gather_args
             set_random_states(self.learn, kept)
@@ -209,17 +212,21 @@ def train_model(
     """Train and write weights, predictions and a description; goes on from a checkpoint.
 
     Raises `AlreadyExists` for a folder that is there, `Unavailable` if another training writes it
-    now, `InvalidInput`, `NotFound`, `NotWritable` and `IOFailure` for what cannot be carried out,
-    `MissingPackage` for a `log` without its package.
+    now or a GPU has not enough memory, `InvalidInput`, `NotFound`, `NotWritable` and `IOFailure`
+    for what cannot be carried out, `MissingPackage` for a `log` without its package.
     """
     folder = _expanded(out)
     _check_log(log, options)
-    with _place(folder) as checkpoint:
-        if options.frozen: _write_frozen(options, folder)
-        else:
-            with _logged(log, options, folder) as callbacks:
-                learn, predictions = _train(options, checkpoint, callbacks)
-            if is_primary(): _write(learn, predictions, folder, checkpoint)
+    try:
+        with _place(folder) as checkpoint:
+            if options.frozen: _write_frozen(options, folder)
+            else:
+                with _logged(log, options, folder) as callbacks:
+                    learn, predictions = _train(options, checkpoint, callbacks)
+                if is_primary(): _write(learn, predictions, folder, checkpoint)
+    except torch.cuda.OutOfMemoryError as e:
+        raise Unavailable('the GPU has not enough memory left: end what else uses it, or give a '
+                          'smaller bs or size and another out') from e
     return folder
 
 # %% ../nbs/lib/train.ipynb #6501bee0
@@ -279,7 +286,7 @@ def _train(options, checkpoint, callbacks):
     seconds = round(time.perf_counter() - kept.begun, 1)
     photos = sum(len(dl.dataset) for dl in learn.dls.loaders)
     full_precision(learn) # as it will be asked
-    if o.stock: learn.dls = _as_asked(learn.dls, o, size)
+    if type(learn.dls.train) is not PhotoLoader: learn.dls = _as_asked(learn.dls, o, size)
     facts = dict(size=size, breeds=list(learn.dls.vocab), photos=photos, precision=precision,
                  seconds=seconds, photos_sha256=identity['photos'])
     found = evaluate(learn, **_stated(o) | facts)
@@ -307,13 +314,9 @@ def _fit(learn, o, callbacks):
     if o.mixup: callbacks = [*callbacks, _MixUp(o.mixup)]
     if o.label_smoothing: learn.loss_func = CrossEntropyLossFlat(label_smoothing=o.label_smoothing)
     if type(learn.dls.train) is PhotoLoader: keep_decoded(learn.dls) # others are stock's, a GPU's
-    try:
-        with distributed(learn), learn.added_cbs(callbacks):
-            if o.probe: linear_probe(learn, o.epochs)
-            else: learn.fine_tune(o.epochs, o.lr, o.freeze_epochs)
-    except torch.cuda.OutOfMemoryError as e:
-        raise Unavailable('the GPU has not enough memory left: end what else uses it, or give a '
-                          'smaller bs or size and another out') from e
+    with distributed(learn), learn.added_cbs(callbacks):
+        if o.probe: linear_probe(learn, o.epochs)
+        else: learn.fine_tune(o.epochs, o.lr, o.freeze_epochs)
 
 class _MixUp(MixUp):
     stack_y = False # a phase that a resumed training skips ends before fastai's has begun
@@ -327,7 +330,8 @@ def _identity(learn, options):
 def _machine(learn, precision):
     "What must be the same to go on to the same weights, to the bit."
     return dict(device=learn.dls.device.type, precision=precision, torch=torch.__version__,
-                threads=torch.get_num_threads(), processes=max(1, num_distrib()))
+                threads=torch.get_num_threads(), processes=max(1, num_distrib()),
+                loader=type(learn.dls.train).__name__)
 
 # %% ../nbs/lib/train.ipynb #31d3d8e3
 def _as_asked(dls, options, size):
@@ -362,6 +366,8 @@ def train_seeds(
     killed, else as `train_model`. What processes print goes to stderr if `sys.stdout` is redirected
     there.
     """
+    if num_distrib() > 1:
+        raise InvalidInput('torchrun shares one training: name one seed, or give procs without it')
     top, first = _expanded(out), options.seed
     outs = {top / f'seed-{s}': replace(options, seed=s) for s in range(first, first + seeds)}
     there = [folder for folder in outs if os.path.lexists(folder)]
@@ -397,11 +403,9 @@ def _side_by_side(jobs, procs):
         except BrokenProcessPool as e:
             raise Unavailable('a training process was killed, perhaps for lack of memory: '
                               'give fewer --procs') from e
-        except (KeyboardInterrupt, SystemExit):
+        except BaseException: # else the pool would train what waits
             _end([p for p in active_children() if p not in others])
             raise
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True) # what waits is not begun
 
 def _end(processes):
     "End processes, and wait until they are gone."

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from conftest import ROOT
+from pet_breeds.records import alone
 from pet_breeds.sample import sample_folder
 
 SCRIPT = '''
@@ -87,3 +88,13 @@ def test_two_processes_answer_as_one(command, tmp_path):
     shared = subprocess.run([*TWO, '--no-python', pet_breeds, *asked], cwd=tmp_path, env=ENV, capture_output=True, text=True)
     assert alone.stdout.count('\n') == 151 and shared.stdout == alone.stdout
     assert alone.returncode == 1 and shared.returncode != 0
+
+
+@pytest.mark.slow
+def test_a_seed_that_fails_ends_the_others(command, tmp_path):
+    "What waits is not begun, what has begun ends, and so does the command."
+    (runs := tmp_path / 'runs').mkdir()
+    with alone(runs / '.seed-42.lock', ''):
+        done = command('train', 'sample', '--size', '32', '--epochs', '1', '--freeze-epochs', '0', '--seeds', '4', '--procs', '2', '--out', runs, env=ENV)
+    assert done.returncode == 1 and 'seed 42: another training writes' in done.stderr and 'Traceback' not in done.stderr, done.stderr
+    assert [p.name for p in runs.glob('seed-*')] == []
