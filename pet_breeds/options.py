@@ -29,7 +29,7 @@ def _set(options, **values):
     "Fill in fields of a frozen dataclass while it is being made."
     for name, value in values.items(): object.__setattr__(options, name, value)
 
-RECOMMENDED: dict[str, Any] = dict( # A network and its size, pixels, for `frozen`
+RECOMMENDED: dict[str, Any] = dict( # One of `networks.LITE`, and its size, pixels, for `frozen`
     arch='tf_efficientnet_lite2', size=320)
 
 def _recommend(options):

@@ -193,7 +193,7 @@ class dress_posts(Processor):
         front = self.nb.cells[0]
         meta = yaml.safe_load(front.source.strip().strip('-'))
         meta |= dict(author=[dict(name=dict(literal=get_config()['author']))], citation=dict(type='webpage'), reading=f'{reading_minutes(self.nb.cells)} min')
-        number = path.name[:2]
+        number = path.name.partition('_')[0]
         meta |= {'image': f'thumb-{number}.png', 'image-alt': THUMBNAILS[number]}
         front.source = f'---\n{yaml.safe_dump(meta, allow_unicode=True)}---\n\n'
         for c in self.nb.cells:
@@ -219,7 +219,7 @@ def mend_llms(site, address, title, description):
     Quarto names the text after the notebook (`00_data.llms.md`) and looks for one named after the page (`data.html`).
     """
     for text in sorted(site.rglob('*.llms.md')):
-        named = text.with_name(re.sub(r'^\d+_', '', text.name))
+        named = text.with_name(re.sub(r'^\d+[a-z]?_', '', text.name))
         if named != text and not text.with_name(text.name.replace('.llms.md', '.html')).exists(): text.rename(named)
     texts = {p.relative_to(site).as_posix(): p for p in sorted(site.rglob('*.llms.md')) if p.name != '404.llms.md'}
     if not texts: return []

@@ -49,7 +49,7 @@ def is_visible(cell):
 
 
 def posts(root):
-    return sorted((root / 'nbs').glob('0[0-9]_*.ipynb'))
+    return sorted((root / 'nbs').glob('[0-9]*.ipynb'))
 
 
 # Measures of the posts

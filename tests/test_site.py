@@ -99,7 +99,7 @@ def find_links(site, root):
     "Links that lead nowhere. Addresses on the project's own host and repository are followed too; others are not."
     anchors = {name: {slug(words) for _, words in headings(cells)} | {directives(c).get('label') for c in cells}
                for name, cells in site.items()}
-    html = {re.sub(r'(^|/)\d+_', r'\1', n.partition('.')[0]).lower() + '.html': n for n in site}
+    html = {re.sub(r'(^|/)\d+[a-z]?_', r'\1', n.partition('.')[0]).lower() + '.html': n for n in site}
     dead = []
     for name, cells in site.items():
         for link in re.findall(r'\]\(([^)\s]+)\)', prose(cells)):
@@ -211,7 +211,7 @@ def find_front_matter(site):
     for name, cells in site.items():
         meta = front_matter(cells)
         of_posts = dict(author=[dict(name=dict(literal=SETTINGS['DEFAULT']['author']))], citation=dict(type='webpage'))
-        if not re.match(r'\d\d_', name):
+        if not re.match(r'\d\d[a-z]?_', name):
             bad += [f'{name}: {k}' for k in (*of_posts, 'date', 'reading') if k in meta]
             continue
         bad += [f'{name}: {k}' for k, v in of_posts.items() if meta.get(k) != v]
@@ -364,7 +364,7 @@ def test_rendered_site(run, tmp_path, copy):
     for step in (['init', '-q'], ['add', '-A']): run('git', *step, cwd=copy)
     done = run('make', 'docs', f'PYTHON={sys.executable}', f'OUT={tmp_path}/out', cwd=copy)
     assert done.returncode == 0, done.stderr
-    assert find_rendered(tmp_path / 'out/site/_docs', {re.sub(r'^\d+_', '', p.stem).lower() + '.html' for p in NUMBERED}) == []
+    assert find_rendered(tmp_path / 'out/site/_docs', {re.sub(r'^\d+[a-z]?_', '', p.stem).lower() + '.html' for p in NUMBERED}) == []
 
 
 def test_themes(root):
@@ -491,9 +491,9 @@ def test_glossary(root):
 def test_thumbnails(root):
     "One for each post, of few colours and large enough for a shared link."
     for p in NUMBERED:
-        with Image.open(root / f'nbs/thumb-{p.name[:2]}.png') as image:
+        with Image.open(root / f'nbs/thumb-{p.name.partition("_")[0]}.png') as image:
             assert image.size == (640, 400) and len(image.convert('RGB').getcolors(640 * 400)) <= 64
-        assert len(render.THUMBNAILS[p.name[:2]].split()) >= 5
+        assert len(render.THUMBNAILS[p.name.partition('_')[0]].split()) >= 5
 
 
 @pytest.mark.parametrize('page', LIBRARY, ids=lambda p: p.stem)
