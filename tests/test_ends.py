@@ -24,13 +24,13 @@ def begin(*args):
 
 
 def alive(process):
-    "Processes of its group that run, also those whose parent has ended."
-    rows = subprocess.run(['ps', '-eo', 'pid=,pgid=,stat='], capture_output=True, text=True).stdout.splitlines()
-    return [int(pid) for pid, group, stat in map(str.split, rows) if int(group) == process.pid and stat[0] != 'Z']
+    "Processes of its session or group that run, also those whose parent has ended; macOS shows no number for a session."
+    rows = subprocess.run(['ps', '-eo', 'pid=,pgid=,sess=,stat='], capture_output=True, text=True).stdout.splitlines()
+    return [int(pid) for pid, *of, stat in map(str.split, rows) if str(process.pid) in of and stat[0] != 'Z']
 
 
 def wait(process, seconds):
-    "Until no process of its group is left; gives those that are."
+    "Until no process of its session is left; gives those that are."
     ends = time.monotonic() + seconds
     while alive(process) and time.monotonic() < ends: time.sleep(.2)
     left = alive(process)
